@@ -1,0 +1,41 @@
+# 첫 목표를 부르면 .venv를 만들고 requirements.txt를 설치한다. 다른 환경을 쓰려면 make PYTHON=python3 …
+.DEFAULT_GOAL := help
+.PHONY: help setup lint format test notebooks book bench clean
+SHELL := /bin/bash -o pipefail
+PYTHON ?= .venv/bin/python
+
+help:  ## 이 목록을 보인다
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: $(if $(filter .venv/bin/python,$(PYTHON)),.venv/installed)  ## 가상 환경을 만들고 필요한 것을 설치한다
+
+.venv/installed: requirements.txt pyproject.toml
+	python3 -m venv .venv
+	.venv/bin/python -m pip install --upgrade --quiet pip
+	.venv/bin/python -m pip install --quiet -r requirements.txt
+	touch $@
+
+lint: setup  ## 코드와 노트북의 꼴을 확인한다
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+
+format: setup  ## 코드와 노트북의 꼴을 맞춘다
+	$(PYTHON) -m ruff check --fix .
+	$(PYTHON) -m ruff format .
+
+test: setup  ## 단위 테스트를 하고, 노트북을 실행하여 저장된 출력과 견준다
+	$(PYTHON) -m pytest --nbval
+
+notebooks: setup  ## 노트북을 깨끗한 커널에서 다시 실행하여 출력을 새로 적는다
+	$(PYTHON) tools/notebooks.py
+
+book: setup  ## 책을 _build/html에 만든다. 경고가 하나라도 있으면 실패한다
+	rm -rf _build/html _build/.doctrees
+	$(PYTHON) -m jupyter_book build . -W --keep-going --quiet
+	@echo "다 되었습니다. 여십시오: _build/html/index.html"
+
+bench: setup  ## 속도를 견주어 표로 보인다
+	set -e; for script in benchmarks/bench_*.py; do $(PYTHON) $$script; done
+
+clean:  ## 만든 것을 지운다 (.venv는 남긴다)
+	rm -rf _build build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
