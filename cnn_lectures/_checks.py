@@ -50,5 +50,5 @@ def image_batch(images, *, channels: int, size: int | None = None, minimum: int 
         raise error("images", f"크기가 {size}×{size}여야 합니다", shape)
     if min(shape[2:]) < minimum:
         raise error("images", f"세로와 가로가 {minimum} 이상이어야 합니다", shape)
-    if not ("float" in str(images.dtype)):
+    if "float" not in str(images.dtype):
         raise error("images", "실수형이어야 합니다", images.dtype, TypeError)

@@ -8,6 +8,7 @@ import gzip
 import hashlib
 import os
 import tempfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -69,8 +70,8 @@ def load_fashion_mnist(
 ) -> tuple[Split, Split]:
     """Fashion-MNIST를 메모리에 올려 (학습, 시험)으로 돌려준다.
 
-    `folder`, 환경 변수 `CNN_LECTURES_DATA`, 사용자 캐시, 데비안 패키지의 차례로 찾고, 아무 데도 없으면
-    캐시에 내려받는다.
+    `folder`, 환경 변수 `CNN_LECTURES_DATA`, 사용자 캐시, 데비안 패키지의 차례로 찾고, 아무 데도
+    없으면 캐시에 내려받는다.
 
     Parameters
     ----------
@@ -136,10 +137,8 @@ def verified(name: str, path: Path) -> bytes:
         content = path.read_bytes()
         if path.suffix == ".gz":
             content = gzip.decompress(content)
-    except (OSError, EOFError) as problem:
+    except (OSError, EOFError, zlib.error) as problem:
         raise DataError(f"{path}: 읽을 수 없습니다 ({problem}). {remedy}") from None
-    except Exception as problem:  # zlib.error는 공통 조상이 Exception뿐이다
-        raise DataError(f"{path}: 압축이 깨졌습니다 ({problem}). {remedy}") from None
     digest, count, header = FILES[name]
     size = header + count * (28 * 28 if "images" in name else 1)
     if len(content) != size:
@@ -186,8 +185,8 @@ def download(name: str) -> Path:
         except (OSError, DataError) as problem:
             problems.append(f"{url}: {problem}")
     raise DataError(
-        f"{path}: 내려받지 못했습니다 ({'; '.join(problems)}). 네트워크를 확인하거나, 네 파일({', '.join(FILES)})이 "
-        f"든 폴더를 {ENVIRONMENT_VARIABLE}에 적으십시오. 데비안과 우분투에서는 "
+        f"{path}: 내려받지 못했습니다 ({'; '.join(problems)}). 네트워크를 확인하거나, "
+        f"네 파일({', '.join(FILES)})이 든 폴더를 {ENVIRONMENT_VARIABLE}에 적으십시오. 데비안과 우분투에서는 "
         "`apt install dataset-fashion-mnist`로도 됩니다."
     )
 

@@ -1,11 +1,17 @@
 """노트북과 책에 내보일 것: 층별 표와 패키지의 소스."""
 
+from __future__ import annotations
+
 import inspect
 import re
 import textwrap
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from torch import nn
+from cnn_lectures import _checks
+
+if TYPE_CHECKING:
+    from torch import nn
 
 PACKAGE_ROOT = Path(__file__).parents[1]
 
@@ -24,7 +30,7 @@ class Summary:
     def __repr__(self) -> str:
         from torchinfo.enums import Units
 
-        # torchinfo 1.8은 Python 3.11부터 단위를 'Units.MEGABYTES'로 찍는다. 뜻하던 'M'으로 되돌린다.
+        # torchinfo 1.8은 Python 3.11부터 단위를 'Units.MEGABYTES'로 찍는다. 'M'으로 되돌린다.
         text = re.sub(r"Units\.(\w+)", lambda unit: Units[unit[1]].value, str(self.statistics))
         return "\n".join(line.rstrip() for line in text.splitlines())
 
@@ -52,6 +58,7 @@ def summary(model: nn.Module, input_size: tuple[int, ...], *, depth: int = 3) ->
     from torchinfo import summary as torchinfo_summary
 
     device = next(model.parameters()).device
+    modes = {module: module.training for module in model.modules()}
     statistics = torchinfo_summary(
         model,
         input_size=input_size,
@@ -60,6 +67,8 @@ def summary(model: nn.Module, input_size: tuple[int, ...], *, depth: int = 3) ->
         mode="eval",
         verbose=0,
     )
+    for module, training in modes.items():
+        module.training = training  # torchinfo는 맨 바깥 모듈의 상태만 되돌린다
     return Summary(statistics)
 
 
@@ -90,7 +99,11 @@ def show_source(*objects) -> Source:
     """
     listings, shown = [], None
     for item in objects:
-        path = Path(inspect.getsourcefile(item)).resolve()
+        try:
+            path = Path(inspect.getsourcefile(item)).resolve()
+        except TypeError:
+            rule = "소스가 있는 클래스나 함수여야 합니다"
+            raise _checks.error("objects", rule, item, TypeError) from None
         header = "" if path == shown else f"# {path.relative_to(PACKAGE_ROOT).as_posix()}\n"
         listings.append(header + textwrap.dedent(inspect.getsource(item)).rstrip())
         shown = path

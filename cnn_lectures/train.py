@@ -33,7 +33,7 @@ class EpochResult(NamedTuple):
 def seed_everything(seed: int) -> None:
     """Python, NumPy, torch(모든 장치)의 난수를 `seed`에서 시작하게 한다."""
     random.seed(seed)
-    np.random.seed(seed)
+    np.random.seed(seed)  # noqa: NPY002 — 전역 난수를 쓰는 라이브러리가 있다
     torch.manual_seed(seed)
 
 
@@ -136,7 +136,9 @@ def fit(
     with tqdm(total=steps, unit="배치", leave=False, disable=not show_progress()) as bar:
         for epoch in range(1, epochs + 1):
             model.train()
-            total = torch.zeros(2, device=device)  # (손실의 합, 맞힌 개수). 매번 CPU로 옮기지 않는다.
+            total = torch.zeros(
+                2, device=device
+            )  # (손실의 합, 맞힌 개수). 매번 CPU로 옮기지 않는다.
             for images, labels in batches(train, batch_size, generator=generator):
                 logits = model(images)
                 loss = F.cross_entropy(logits, labels)
@@ -168,8 +170,9 @@ def format_history(history: list[EpochResult]) -> str:
 def d2l_torch():
     """오늘의 IPython에서 돌아가게 손본 `d2l.torch`를 돌려준다.
 
-    d2l 0.17.0은 IPython 9에서 없어진 함수를 부르고, 자료를 상대 경로 `../data`에 내려받으며, 자료를 읽는
-    프로세스를 넷 띄운다. 그래서 그림을 PNG로 그리게 하고, 이미 확인한 자료를 한 프로세스로 읽게 한다.
+    d2l 0.17.0은 IPython 9에서 없어진 함수를 부르고, 자료를 상대 경로 `../data`에 내려받으며, 자료를
+    읽는 프로세스를 넷 띄운다. 그래서 그림을 PNG로 그리게 하고, 이미 확인한 자료를 한 프로세스로 읽게
+    한다.
 
     Raises
     ------

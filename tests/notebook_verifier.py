@@ -104,7 +104,9 @@ def compare(expected, actual, tolerance: dict, *, save=None) -> str:
     expected, actual = flatten(expected), flatten(actual)
     kinds = [[kind for kind, _ in side] for side in (expected, actual)]
     if kinds[0] != kinds[1]:
-        texts = "\n".join(str(value)[:2000] for kind, value in actual if kind in ("stderr", "error"))
+        texts = "\n".join(
+            str(value)[:2000] for kind, value in actual if kind in ("stderr", "error")
+        )
         return f"출력의 종류가 다릅니다: {kinds[0]} ↔ {kinds[1]}\n{texts}"
     for (kind, left), (_, right) in zip(expected, actual, strict=True):
         if kind in ("image/png", "image/jpeg"):
@@ -140,7 +142,9 @@ class VerifiedCell(IPyNbCell):
         if not self.options["check"] or self.options["skip"]:
             self.raise_cell_error("출력을 비교하지 않는 칸은 둘 수 없습니다.")
         if set(self.tolerance) - VERIFY_KEYS or (self.tolerance and not self.tolerance.get("why")):
-            self.raise_cell_error("메타데이터 verify에 rtol, atol, pixels와 why(까닭)를 적으십시오.")
+            self.raise_cell_error(
+                "메타데이터 verify에 rtol, atol, pixels와 why(까닭)를 적으십시오."
+            )
         if any(output.get("name") == "stderr" for output in self.cell.outputs):
             self.raise_cell_error("저장된 출력에 stderr가 있습니다.")
 
@@ -200,6 +204,8 @@ def pytest_collect_file(file_path, parent):
     """nbval이 모은 노트북을 `VerifiedNotebook`으로 바꾼다."""
     collected = yield
     return [
-        VerifiedNotebook.from_parent(parent, path=node.path) if isinstance(node, IPyNbFile) else node
+        VerifiedNotebook.from_parent(parent, path=node.path)
+        if isinstance(node, IPyNbFile)
+        else node
         for node in collected
     ]
