@@ -186,8 +186,8 @@ def download(name: str) -> Path:
             problems.append(f"{url}: {problem}")
     raise DataError(
         f"{path}: 내려받지 못했습니다 ({'; '.join(problems)}). 네트워크를 확인하거나, "
-        f"네 파일({', '.join(FILES)})이 든 폴더를 {ENVIRONMENT_VARIABLE}에 적으십시오. 데비안과 우분투에서는 "
-        "`apt install dataset-fashion-mnist`로도 됩니다."
+        f"네 파일({', '.join(FILES)})이 든 폴더를 {ENVIRONMENT_VARIABLE}에 적으십시오. "
+        "데비안과 우분투에서는 `apt install dataset-fashion-mnist`로도 됩니다."
     )
 
 

@@ -151,8 +151,8 @@ def results(good, tmp_path_factory):
     subprocess.run(
         [
             sys.executable, "-m", "pytest", "--nbval", "--nbval-current-env", "-q",
-            "-c", os.devnull, "-p", "tests.notebook_verifier", "-p", "no:cacheprovider", "--color=no",
-            f"--rootdir={folder}", f"--junitxml={report}", str(folder),
+            "-c", os.devnull, "-p", "tests.notebook_verifier", "-p", "no:cacheprovider",
+            "--color=no", f"--rootdir={folder}", f"--junitxml={report}", str(folder),
         ],
         cwd=ROOT, capture_output=True, text=True, check=False,
     )  # fmt: skip
