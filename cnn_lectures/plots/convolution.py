@@ -121,15 +121,15 @@ def sliding_window(
             raise _checks.error("positions", rule, (row, column))
         colors = np.pad(np.full(image.shape, PAPER, dtype=object), padding, constant_values=PADDED)
         colors[row : row + rows, column : column + depth] = WINDOW
-        draw_cells(ax, padded, colors=colors, shift=0.38)
+        draw_cells(ax, padded, colors=colors, shift=0.38, size=12)
         outline(ax, column, row, depth, rows)
         for (i, j), weight in np.ndenumerate(kernel):
             spot = (column + j + 0.92, row + i + 0.93)
-            ax.text(*spot, number(weight), ha="right", va="bottom", size=9, color=ORANGE)
+            ax.text(*spot, number(weight), ha="right", va="bottom", size=10, color=ORANGE)
         order = np.arange(result.size).reshape(result.shape)
         now = order[row, column]
         shade = np.where(order < now, DONE, np.where(order == now, WINDOW, PAPER))
-        draw_cells(ax, np.where(order <= now, result, np.nan), x=left, y=top, colors=shade)
+        draw_cells(ax, np.where(order <= now, result, np.nan), x=left, y=top, colors=shade, size=12)
         outline(ax, left + column, top + row, 1, 1)
         arrow(ax, (width + 0.25, height / 2), (left - 0.25, height / 2))
         ax.set_title(f"{name}[{row}, {column}] = {number(result[row, column])}", fontsize=11)
