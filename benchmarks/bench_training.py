@@ -20,7 +20,7 @@ from cnn_lectures.data import load_fashion_mnist
 from cnn_lectures.models.lenet import LeNet5
 from cnn_lectures.train import choose_device, d2l_torch, fit, seed_everything
 
-EPOCHS, BATCH_SIZE, LR, RUNS = 2, 256, 0.5, 3
+EPOCHS, BATCH_SIZE, LR, RUNS = 2, 256, 0.1, 3
 GOAL = 2.0
 
 

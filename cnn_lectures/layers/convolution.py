@@ -71,6 +71,16 @@ def _windows(shape, kernel_size, stride, padding, dilation):
     return kernel, stride, padding, dilation, output
 
 
+def _patches(images, windows):
+    """커널 아래의 조각을 모은 뷰, (N, C, KH, KW, OH, OW). 패딩이 있을 때만 복사한다."""
+    _, (sh, sw), padding, (dh, dw), _ = windows
+    if any(padding):
+        images = np.pad(images, ((0, 0), (0, 0), *((side, side) for side in padding)))
+    reach = [d * (k - 1) + 1 for k, d in zip(windows[0], windows[3], strict=True)]
+    view = sliding_window_view(images, reach, axis=(2, 3))[:, :, ::sh, ::sw, ::dh, ::dw]
+    return view.transpose(0, 1, 4, 5, 2, 3)
+
+
 def img2col(images, kernel_size, *, stride=1, padding=0, dilation=1):
     """커널 아래의 조각을 한 행씩 편다. 흔히 im2col이라 부른다.
 
@@ -89,12 +99,9 @@ def img2col(images, kernel_size, *, stride=1, padding=0, dilation=1):
         배치가 4차원이 아니거나 `output_size`가 받지 않는 인자일 때.
     """
     windows = _windows(images.shape, kernel_size, stride, padding, dilation)
-    (kh, kw), (sh, sw), (ph, pw), (dh, dw), (oh, ow) = windows
-    padded = np.pad(images, ((0, 0), (0, 0), (ph, ph), (pw, pw)))
-    view = sliding_window_view(padded, (dh * (kh - 1) + 1, dw * (kw - 1) + 1), axis=(2, 3))
-    patches = view[:, :, ::sh, ::sw, ::dh, ::dw].transpose(0, 2, 3, 1, 4, 5)
-    n, c = images.shape[:2]
-    return patches.copy().reshape(n * oh * ow, c * kh * kw)
+    patches = _patches(images, windows).transpose(0, 4, 5, 1, 2, 3).copy()
+    n, oh, ow, c, kh, kw = patches.shape
+    return patches.reshape(n * oh * ow, c * kh * kw)
 
 
 def col2img(columns, image_shape, kernel_size, *, stride=1, padding=0, dilation=1):
@@ -200,17 +207,19 @@ def conv2d(images, weight, bias=None, *, stride=1, padding=0, dilation=1, groups
     (kh, kw), (sh, sw), (ph, pw), (dh, dw), (oh, ow) = windows
     (n, _, h, w), g, m, c = images.shape, groups, len(weight) // groups, weight.shape[1]
     output = np.empty((n, g * m, oh, ow), images.dtype)
-    if (kh, kw, sh, sw, ph, pw) == (1, 1, 1, 1, 0, 0):  # 1×1 합성곱은 펼칠 것이 없다
-        pixels = images.reshape(n, g, c, h * w)
-        np.matmul(weight.reshape(g, m, c), pixels, out=output.reshape(n, g, m, h * w))
-        output += bias[:, None, None]
+    height, width = h + 2 * ph, w + 2 * pw
+    size = CACHE // (g * height * c * kw * ow * images.itemsize)
+    size = min(max(size, 1), n)  # 띠를 한 번에 만들 이미지의 수 B
+    if m * c * kh * kw * size * ow >= SMALL_PRODUCT:  # 이미지마다 한 번 곱한다
+        matrix = weight.reshape(g, m, c * kh * kw)
+        for i, result in enumerate(output.reshape(n, g, m, oh * ow)):
+            patches = _patches(images[i : i + 1], windows)
+            np.matmul(matrix, patches.reshape(g, c * kh * kw, oh * ow), out=result)
+            result += bias.reshape(g, m, 1)
         return output
 
     matrix = weight.reshape(g, 1, m, c, kh, kw).swapaxes(3, 4).reshape(g, 1, m, kh * c * kw)
     rows = output.reshape(n, g, m, oh, ow).transpose(1, 3, 2, 0, 4)  # (G, OH, M, N, OW)
-    height, width = h + 2 * ph, w + 2 * pw
-    limit = max(CACHE // (g * height * c * kw * ow * images.itemsize), 48 // ow, 1)
-    size = ceil(n / max(ceil(n / limit), 1)) or 1  # 한 번에 다룰 이미지의 수 B
 
     def convolve(starts):
         canvas = np.zeros((size, g, c, height, width), images.dtype)
@@ -221,26 +230,20 @@ def conv2d(images, weight, bias=None, *, stride=1, padding=0, dilation=1, groups
         lines = strips.reshape(g, height, c * kw, size * ow)
         lines = sliding_window_view(lines, dh * (kh - 1) + 1, axis=1)[:, ::sh, ..., ::dh]
         lines = lines.transpose(0, 1, 4, 2, 3)  # (G, OH, KH, C·KW, B·OW)
-        scratch = np.empty((g, oh, m, size * ow), images.dtype)
         for start in starts:
             block = slice(start, min(start + size, n))
             inside[: block.stop - start] = images[block]
             strips[...] = shifted
-            product = rows[..., start, :] if size == 1 else scratch
-            np.matmul(matrix, lines.reshape(g, oh, kh * c * kw, size * ow), out=product)
+            product = matrix @ lines.reshape(g, oh, kh * c * kw, size * ow)
             product += bias.reshape(g, 1, m, 1)
-            if size > 1:
-                product = product.reshape(g, oh, m, size, ow)
-                rows[..., block, :] = product[..., : block.stop - start, :]
+            product = product.reshape(g, oh, m, size, ow)
+            rows[..., block, :] = product[..., : block.stop - start, :]
 
-    starts = range(0, n, size)
-    if len(starts) > 1 and m * kh * c * kw * size * ow < SMALL_PRODUCT:
-        with ThreadPoolExecutor(1) as helper:  # BLAS가 나누지 않는 일을 둘이 나누어 맡는다
-            other_half = helper.submit(convolve, starts[1::2])
-            convolve(starts[::2])
-            other_half.result()
-    else:
-        convolve(starts)
+    starts = range(0, n, size or 1)
+    with ThreadPoolExecutor(1) as helper:  # 작은 곱은 BLAS가 나누지 않으므로 둘이 나누어 맡는다
+        other_half = helper.submit(convolve, starts[1::2])
+        convolve(starts[::2])
+        other_half.result()
     return output
 
 
