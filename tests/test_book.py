@@ -15,6 +15,21 @@ NOTEBOOKS = sorted((ROOT / "book").glob("*.ipynb"))
 PAGES = sorted((ROOT / "book").glob("*.md")) + NOTEBOOKS
 IDS = [path.stem for path in NOTEBOOKS]
 
+# 패키지에는 있으나 아직 장이 없는 모듈. 장을 쓰면 지운다.
+AHEAD = {
+    "pooling",
+    "activation",
+    "local_response_norm",
+    "alexnet",
+    "vgg",
+    "nin",
+    "googlenet",
+    "batch_norm",
+    "resnet",
+    "densenet",
+    "numpy_network",
+}
+
 # 본문에 나오지만 계산으로 얻을 수 없는 수와 그 출처.
 CITED = {
     "01_convolution": {},
@@ -97,11 +112,14 @@ def test_one_idea_one_name_in_three_places(path):
     assert (ROOT / "tests" / f"test_{stem}.py").exists()
 
 
-@pytest.mark.parametrize("kind", ["layers", "models"])
-def test_every_module_has_a_chapter(kind):
+def test_every_module_has_a_chapter():
     chapters = {path.stem[3:] for path in NOTEBOOKS}
-    modules = {path.stem for path in (ROOT / "cnn_lectures" / kind).glob("*.py")} - {"__init__"}
-    assert modules <= chapters
+    modules = {
+        path.stem
+        for kind in ("layers", "models")
+        for path in (ROOT / "cnn_lectures" / kind).glob("[!_]*.py")
+    }
+    assert modules - chapters == AHEAD
 
 
 def test_readme_table_names_every_chapter_module_and_test():

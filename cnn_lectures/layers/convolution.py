@@ -6,7 +6,6 @@
 """
 
 from concurrent.futures import ThreadPoolExecutor
-from math import ceil
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
