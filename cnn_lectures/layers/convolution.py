@@ -2,7 +2,7 @@
 
 논문: 합성곱 층은 LeCun 외 (1998) 2절, im2col은 Chellapilla 외 (2006), 빠른 순전파는 Cho & Brand
 (2017, arXiv:1706.06873)의 MEC.
-논문과 다른 점: 커널을 뒤집지 않는다(교차상관). MEC의 띠를 몇 이미지씩 묶어 만들고 그룹도 받는다.
+논문과 다른 점: 커널을 뒤집지 않는다(교차상관). MEC는 작은 층에만 쓰고, 그룹도 받는다.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -181,8 +181,9 @@ def conv2d_loops(images, weight, bias=None, *, stride=1, padding=0, dilation=1, 
 def conv2d(images, weight, bias=None, *, stride=1, padding=0, dilation=1, groups=1):
     """행렬곱으로 계산하는 빠른 합성곱.
 
-    im2col은 화소를 KH·KW번 복사한다. 여기서는 가로로만 펼쳐 KW번 복사한 띠를 만든다. 출력 한 행에
-    필요한 KH줄은 띠에 이어져 있으므로, 세로로는 복사 없이 뷰를 밀며 행렬곱을 한다(MEC).
+    곱이 크면 이미지마다 KH·KW배로 펼쳐 한 번에 곱한다. 곱이 작으면 펼치는 시간이 아까우므로
+    가로로만 KW배로 펼친 띠를 쓴다. 출력 한 행에 필요한 KH줄은 띠 안에 이어져 있어, 세로로는 복사
+    없이 뷰를 밀며 곱하면 된다(MEC).
 
     Parameters
     ----------
@@ -209,7 +210,7 @@ def conv2d(images, weight, bias=None, *, stride=1, padding=0, dilation=1, groups
     height, width = h + 2 * ph, w + 2 * pw
     size = CACHE // (g * height * c * kw * ow * images.itemsize)
     size = min(max(size, 1), n)  # 띠를 한 번에 만들 이미지의 수 B
-    if m * c * kh * kw * size * ow >= SMALL_PRODUCT:  # 이미지마다 한 번 곱한다
+    if m * c * kh * kw * size * ow >= SMALL_PRODUCT:  # 1×1 합성곱이면 펼쳐도 복사가 없다
         matrix = weight.reshape(g, m, c * kh * kw)
         for i, result in enumerate(output.reshape(n, g, m, oh * ow)):
             patches = _patches(images[i : i + 1], windows)
