@@ -17,9 +17,6 @@ IDS = [path.stem for path in NOTEBOOKS]
 
 # 패키지에는 있으나 아직 장이 없는 모듈. 장을 쓰면 지운다.
 AHEAD = {
-    "pooling",
-    "activation",
-    "local_response_norm",
     "alexnet",
     "vgg",
     "nin",
@@ -34,6 +31,9 @@ AHEAD = {
 CITED = {
     "01_convolution": {},
     "02_lenet": {},
+    "03_pooling": {},
+    "04_activation": {},
+    "05_local_response_norm": {},
 }
 
 # 용어집 밖에서는 쓰지 않는 말(정규식)과, 그 대신 쓸 말.
