@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cnn_lectures.layers import convolution
 from cnn_lectures.layers.convolution import (
     col2img,
     conv2d,
@@ -259,11 +260,14 @@ def test_img2col_and_col2img_equal_unfold_and_fold(case):
 # torch와 견주기
 
 
+@pytest.mark.parametrize("small_product", [0, math.inf])  # 이미지마다 펼치기, 띠를 밀기
 @geometry
-@given(convolutions(largest_batch=40))
-def test_conv2d_equals_torch(case):
+@given(case=convolutions(largest_batch=40))
+def test_conv2d_equals_torch(case, small_product):
     *tensors, window = case
-    output = conv2d(*(tensor.numpy() for tensor in tensors), **window)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(convolution, "SMALL_PRODUCT", small_product)
+        output = conv2d(*(tensor.numpy() for tensor in tensors), **window)
     np.testing.assert_allclose(output, F.conv2d(*tensors, **window), rtol=1e-12, atol=1e-12)
 
 
