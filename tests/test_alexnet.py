@@ -8,6 +8,7 @@ from torch import nn
 from cnn_lectures.complexity import count_parameters, layer_costs, longest_path, multiply_adds
 from cnn_lectures.models.alexnet import (
     AlexNet,
+    RandomCropFlip,
     alexnet_one_tower,
     alexnet_small,
     paper_initialization,
@@ -153,3 +154,37 @@ def test_small_image_names_the_minimum():
     message = r"`images`: 세로와 가로가 63 이상이어야 합니다 \(받은 값: \(1, 3, 62, 200\)\)"
     with torch.device("meta"), pytest.raises(ValueError, match=message):
         AlexNet()(torch.empty(1, 3, 62, 200))
+
+
+def test_random_crops_are_pieces_of_the_image_and_all_occur():
+    torch.manual_seed(0)
+    image = torch.arange(2 * 5 * 6.0).reshape(2, 5, 6)
+    crops = RandomCropFlip(4)(image.expand(400, 2, 5, 6))
+    pieces = {
+        tuple(piece.flatten().tolist())
+        for top in range(2)
+        for left in range(3)
+        for part in [image[:, top : top + 4, left : left + 4]]
+        for piece in (part, part.flip(2))
+    }
+    assert {tuple(crop.flatten().tolist()) for crop in crops} == pieces
+    flipped = (crops[:, 0, 0, 0] > crops[:, 0, 0, 1]).float().mean()
+    assert flipped.item() == pytest.approx(0.5, abs=0.1)
+
+
+def test_random_crops_turn_into_the_center_when_evaluating():
+    images = torch.randn(3, 1, 32, 34)
+    torch.testing.assert_close(RandomCropFlip(28).eval()(images), images[:, :, 2:30, 3:31])
+    torch.testing.assert_close(RandomCropFlip(32).eval()(images), images[..., 1:33])
+
+
+@pytest.mark.parametrize(
+    ("size", "message"),
+    [
+        (0, r"`size`: 1 이상의 정수여야 합니다 \(받은 값: 0\)"),
+        (33, r"`size`: 이미지의 32×34 이하여야 합니다 \(받은 값: 33\)"),
+    ],
+)
+def test_random_crops_reject_a_wrong_size(size, message):
+    with pytest.raises(ValueError, match=message):
+        RandomCropFlip(size)(torch.zeros(1, 1, 32, 34))

@@ -7,6 +7,7 @@
 `alexnet_one_tower`는 논문이 아니라 torchvision의 AlexNet(Krizhevsky 2014, arXiv:1404.5997)이다.
 """
 
+import torch
 from torch import Tensor, nn
 
 from cnn_lectures import _checks
@@ -117,6 +118,44 @@ def alexnet_small(**options) -> AlexNet:
         "hidden_features": 256,
     }
     return AlexNet(**small | options)
+
+
+class RandomCropFlip(nn.Module):
+    """학습할 때는 이미지마다 아무 데나 잘라 절반을 좌우로 뒤집고, 추론할 때는 가운데를 자른다.
+
+    논문 4.1절의 데이터 증강이다. 모형의 앞에 `nn.Sequential(RandomCropFlip(28), model)`처럼 둔다.
+    자리와 뒤집기는 CPU의 난수로 정하므로 장치가 달라도 같은 조각이 나온다.
+
+    Parameters
+    ----------
+    size : 조각의 한 변, 1 이상. 논문은 256×256 이미지에서 224
+
+    Raises
+    ------
+    ValueError
+        `size`가 1보다 작거나, 이미지가 `size`보다 작을 때.
+    """
+
+    def __init__(self, size: int):
+        super().__init__()
+        self.size = _checks.integer("size", size, minimum=1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(N, C, H, W) -> (N, C, size, size)"""
+        count, _, height, width = images.shape
+        if min(height, width) < self.size:
+            raise _checks.error("size", f"이미지의 {height}×{width} 이하여야 합니다", self.size)
+        top, left = (height - self.size) // 2, (width - self.size) // 2
+        if not self.training:
+            return images[:, :, top : top + self.size, left : left + self.size]
+        steps = torch.arange(self.size)
+        rows = torch.randint(height - self.size + 1, (count, 1)) + steps
+        columns = torch.randint(width - self.size + 1, (count, 1)) + steps
+        flipped = torch.rand(count, 1) < 0.5
+        columns = torch.where(flipped, columns.flip(1), columns)
+        picks = torch.arange(count)[:, None, None], rows[:, :, None], columns[:, None, :]
+        crops = images.movedim(1, 3)[tuple(index.to(images.device) for index in picks)]
+        return crops.movedim(3, 1)
 
 
 def paper_initialization(model: AlexNet) -> None:
