@@ -1,14 +1,18 @@
 """LeNet-5: 오늘날의 꼴과 1998년 논문의 꼴."""
 
+import copy
 import math
+import pickle
 
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
 
+from cnn_lectures.complexity import multiply_adds
+from cnn_lectures.layers.batch_norm import BatchNorm2d, BatchNormNd
 from cnn_lectures.models import build_model, lenet
-from cnn_lectures.models.lenet import C3_CONNECTIONS, LeNet5, LeNet5Original
+from cnn_lectures.models.lenet import C3_CONNECTIONS, LeNet5, LeNet5Original, bn_lenet
 from cnn_lectures.notebook import summary
 
 MODELS = [LeNet5, LeNet5Original]
@@ -25,6 +29,26 @@ LAYERS = [
     ("Tanh", [1, 120, 1, 1], 0),
     ("Linear", [1, 84], 10_164),
     ("Tanh", [1, 84], 0),
+    ("Linear", [1, 10], 850),
+]
+
+# 배치 정규화를 넣은 꼴의 (층, 출력의 모양, 매개변수의 수)
+BN_LAYERS = [
+    ("Conv2d", [1, 6, 24, 24], 156),
+    ("BatchNorm2d", [1, 6, 24, 24], 12),
+    ("Sigmoid", [1, 6, 24, 24], 0),
+    ("AvgPool2d", [1, 6, 12, 12], 0),
+    ("Conv2d", [1, 16, 8, 8], 2_416),
+    ("BatchNorm2d", [1, 16, 8, 8], 32),
+    ("Sigmoid", [1, 16, 8, 8], 0),
+    ("AvgPool2d", [1, 16, 4, 4], 0),
+    ("Flatten", [1, 256], 0),
+    ("Linear", [1, 120], 30_840),
+    ("BatchNorm1d", [1, 120], 240),
+    ("Sigmoid", [1, 120], 0),
+    ("Linear", [1, 84], 10_164),
+    ("BatchNorm1d", [1, 84], 168),
+    ("Sigmoid", [1, 84], 0),
     ("Linear", [1, 10], 850),
 ]
 
@@ -132,6 +156,7 @@ def test_integer_images_are_rejected(model):
 def test_models_are_in_the_table():
     assert type(build_model("lenet5", num_classes=3)) is LeNet5
     assert type(build_model("lenet5_original")) is LeNet5Original
+    assert trainable(build_model("bn_lenet", batch_norm=False)) == 44_426
 
 
 # 오늘날의 꼴
@@ -374,6 +399,77 @@ def test_original_initialization_of_c3_follows_each_map():
     for out, inputs in enumerate(C3_CONNECTIONS):
         bound = 2.4 / (25 * len(inputs))
         assert 0.9 * bound < dense[out].abs().max() <= bound * (1 + 1e-6)
+
+
+# 배치 정규화를 넣은 꼴
+
+
+def test_bn_lenet_layer_table():
+    shown = summary(bn_lenet(), (1, 1, 28, 28))
+    rows = [
+        (layer.class_name, layer.output_size, layer.trainable_params)
+        for layer in shown.statistics.summary_list
+        if layer.is_leaf_layer
+    ]
+    assert rows == BN_LAYERS
+    assert shown.statistics.total_params == trainable(bn_lenet()) == 44_878
+    assert "Total mult-adds (M): 0.29" in repr(shown)
+
+
+def test_bn_lenet_without_batch_norm():
+    with_bn, without = bn_lenet(), bn_lenet(batch_norm=False)
+    assert trainable(without) == 44_426
+    assert trainable(with_bn) - trainable(without) == 2 * (6 + 16 + 120 + 84) == 452
+    assert not [layer for layer in without if isinstance(layer, BatchNormNd)]
+    assert len(without) == len(with_bn)
+    assert multiply_adds(with_bn, (1, 1, 28, 28)) == 281_640
+    assert multiply_adds(without, (1, 1, 28, 28)) == 281_640
+
+
+def test_bn_lenet_equals_the_same_layers_of_torch():
+    ours = bn_lenet().double()
+    theirs = copy.deepcopy(ours)
+    for index, layer in enumerate(ours):
+        if isinstance(layer, BatchNormNd):
+            twin = nn.BatchNorm2d if isinstance(layer, BatchNorm2d) else nn.BatchNorm1d
+            theirs[index] = twin(layer.num_features).double()
+    theirs.load_state_dict(ours.state_dict())
+    assert len(ours.state_dict()) == 10 + 4 * 5
+    for _ in range(3):
+        batch = images(8, 28, dtype=torch.float64)
+        torch.testing.assert_close(ours(batch), theirs(batch))
+    torch.testing.assert_close(dict(ours.state_dict()), dict(theirs.state_dict()))
+    batch = images(8, 28, dtype=torch.float64)
+    torch.testing.assert_close(ours.eval()(batch), theirs.eval()(batch))
+
+
+def test_bn_lenet_biases_before_batch_norm_do_nothing():
+    model, batch = bn_lenet().double(), images(8, 28, dtype=torch.float64)
+    before = model(batch)
+    before.square().sum().backward()
+    for layer in (model[0], model[4], model[9], model[12]):
+        assert layer.bias.grad.abs().max() < 1e-10
+        nn.init.constant_(layer.bias, 3.0)
+    torch.testing.assert_close(model(batch), before)
+    assert model[15].bias.grad.abs().max() > 1
+
+
+@pytest.mark.parametrize("batch_norm", [True, False])
+def test_bn_lenet_explains_wrong_images(batch_norm):
+    model = bn_lenet(batch_norm=batch_norm)
+    with pytest.raises(ValueError, match=r"`images`: 크기가 28×28여야 합니다 .*32, 32\)\)"):
+        model(images())
+    with pytest.raises(ValueError, match=r"`images`: 모양이 \(N, 1, 28, 28\)인 배치여야"):
+        model(torch.zeros(784))
+    with pytest.raises(TypeError, match=r"`images`: 실수형이어야 합니다"):
+        model(torch.zeros(2, 1, 28, 28, dtype=torch.uint8))
+
+
+def test_bn_lenet_can_be_copied_and_sliced():
+    model, batch = bn_lenet().eval(), images(2, 28)
+    for other in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
+        torch.testing.assert_close(other(batch), model(batch), rtol=0, atol=0)
+    torch.testing.assert_close(model[9:](model[:9](batch)), model(batch))
 
 
 # 가중치를 나누어 쓰면

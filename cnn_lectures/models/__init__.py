@@ -6,11 +6,12 @@ from torch import nn
 
 from cnn_lectures.models import alexnet, densenet, googlenet, nin, resnet, vgg
 from cnn_lectures.models._common import choice
-from cnn_lectures.models.lenet import LeNet5, LeNet5Original
+from cnn_lectures.models.lenet import LeNet5, LeNet5Original, bn_lenet
 
 MODELS: dict[str, Callable[..., nn.Module]] = {
     "lenet5": LeNet5,
     "lenet5_original": LeNet5Original,
+    "bn_lenet": bn_lenet,
     "alexnet": alexnet.AlexNet,
     "alexnet_one_tower": alexnet.alexnet_one_tower,
     "alexnet_small": alexnet.alexnet_small,

@@ -3,7 +3,8 @@
 논문: LeCun, Bottou, Bengio & Haffner (1998), Proceedings of the IEEE 86(11), 2278–2324쪽, 그림 2.
 논문과 다른 점: `LeNet5`는 서브샘플링 대신 매개변수 없는 평균 풀링을, 성긴 C3(표 I) 대신 모든 맵을
 잇는 합성곱을, RBF 출력 대신 선형 층을 쓴다. 활성화는 계수 없는 tanh이고 풀링 뒤에는 없다. 초기화는
-torch의 기본값이다. `LeNet5Original`은 출력 층의 비트맵만 새로 그렸다.
+torch의 기본값이다. `LeNet5Original`은 출력 층의 비트맵만 새로 그렸다. `bn_lenet`은 논문에 없는,
+배치 정규화를 넣은 꼴이다.
 """
 
 from typing import NamedTuple
@@ -12,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from cnn_lectures import _checks
+from cnn_lectures.layers.batch_norm import BatchNorm1d, BatchNorm2d
 
 # 특징 맵의 이름: (채널 수, 누적 스트라이드)
 FEATURE_SPECS = {"c1": (6, 1), "s2": (6, 2), "c3": (16, 2), "s4": (16, 4), "c5": (120, 4)}
@@ -216,6 +218,39 @@ class LeNet5Original(nn.Module):
         c5 = self.activation(self.c5(s4))  # (N, 120, 1, 1)
         f6 = self.activation(self.f6(c5.flatten(1)))  # (N, 84)
         return {"c1": c1, "s2": s2, "c3": c3, "s4": s4, "c5": c5, "f6": f6}
+
+
+def bn_lenet(*, batch_norm: bool = True) -> nn.Sequential:
+    """시그모이드와 평균 풀링을 쓰는, 28×28을 받는 LeNet. 활성화 앞마다 배치 정규화를 넣는다.
+
+    매개변수는 44,878개이고, 그 가운데 452개가 배치 정규화의 γ와 β이다.
+
+    Parameters
+    ----------
+    batch_norm : 거짓이면 배치 정규화 자리에 `nn.Identity`를 둔다. 층의 번호는 그대로다.
+
+    References
+    ----------
+    .. [1] Zhang, Lipton, Li & Smola (2023), Dive into Deep Learning, arXiv:2106.11342, 배치 정규화.
+    """
+    norm1d, norm2d = (BatchNorm1d, BatchNorm2d) if batch_norm else (nn.Identity, nn.Identity)
+    network = nn.Sequential(
+        *(nn.Conv2d(1, 6, kernel_size=5), norm2d(6), nn.Sigmoid()),  # (N, 6, 24, 24)
+        nn.AvgPool2d(kernel_size=2),  # (N, 6, 12, 12)
+        *(nn.Conv2d(6, 16, kernel_size=5), norm2d(16), nn.Sigmoid()),  # (N, 16, 8, 8)
+        nn.AvgPool2d(kernel_size=2),  # (N, 16, 4, 4)
+        nn.Flatten(),
+        *(nn.Linear(256, 120), norm1d(120), nn.Sigmoid()),
+        *(nn.Linear(120, 84), norm1d(84), nn.Sigmoid()),
+        nn.Linear(84, 10),
+    )
+    network.register_forward_pre_hook(check_small_images)
+    return network
+
+
+def check_small_images(network: nn.Module, inputs: tuple[Tensor]) -> None:
+    """`bn_lenet`의 입력이 (N, 1, 28, 28)인 실수 배치인지 확인한다."""
+    _checks.image_batch(inputs[0], channels=1, size=28)
 
 
 class LayerCount(NamedTuple):
