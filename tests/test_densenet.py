@@ -253,3 +253,15 @@ def test_wrong_depth(depth, bottleneck, step):
     )
     with pytest.raises(kind, match=rf"`depth`: .*{message} \(받은 값: {depth}\)"):
         cifar_densenet(depth, bottleneck=bottleneck)
+
+
+@pytest.mark.parametrize(
+    ("memory_efficient", "maps"),
+    [(False, 2 * (8 + 12 + 16) + 3 * 2 * 16), (True, 16 + 3 * 16)],
+)
+def test_saved_bytes_counts_each_feature_map_once(memory_efficient, maps):
+    """그대로면 Σ(2C + 2·4k), 다시 계산하면 x_0, …, x_{L−1}과 병목의 출력만 저장한다."""
+    model = DenseNet(4, (3,), 8, stem="cifar", memory_efficient=memory_efficient)
+    x = torch.randn(2, 8, 5, 6, requires_grad=True)
+    saved = densenet.saved_bytes(model.features.denseblock1, x)
+    assert saved == 4 * maps * 2 * 5 * 6

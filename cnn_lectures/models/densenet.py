@@ -223,6 +223,25 @@ def connections(layers: int) -> int:
     return layers * (layers + 1) // 2
 
 
+def saved_bytes(block: nn.Module, x: Tensor) -> int:
+    """`block(x)`가 역전파에 쓰려고 저장하는 특징 맵의 바이트. 같은 저장소는 한 번만 센다.
+
+    매개변수와, 배치 정규화가 저장하는 채널마다의 평균과 분산은 세지 않는다.
+    """
+    storages = {}
+
+    def pack(tensor: Tensor) -> Tensor:
+        if tensor.dim() == 4:
+            storage = tensor.untyped_storage()
+            storages[storage.data_ptr()] = storage
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        block(x)
+    weights = {parameter.untyped_storage().data_ptr() for parameter in block.parameters()}
+    return sum(storage.nbytes() for key, storage in storages.items() if key not in weights)
+
+
 def densenet121(**options) -> DenseNet:
     """성장률 32, 121층. 매개변수 7,978,856개."""
     return DenseNet(*CONFIGURATIONS["densenet121"], **options)
