@@ -239,7 +239,8 @@ def lesion_bars(accuracies: Mapping[str, float], *, intact: float) -> Figure:
     """
     figure, ax = plt.subplots(figsize=(6.0, 3.2))
     bars = ax.bar(accuracies.keys(), accuracies.values(), color=SKY)
-    ax.bar_label(bars, [f"{accuracy:.2f}" for accuracy in accuracies.values()], fontsize=9.5)
+    numbers = [f"{accuracy:.2f}" for accuracy in accuracies.values()]
+    ax.bar_label(bars, numbers, label_type="center", fontsize=9.5)
     ax.axhline(intact, ls="--", color=ORANGE)
     ax.set(ylim=(0, 1), xlabel="없앤 블록(단계.순서)", ylabel="시험 정확도")
     return figure
