@@ -28,7 +28,7 @@ format: setup  ## 코드와 노트북의 꼴을 맞춘다
 	$(PYTHON) -m ruff format .
 
 test: setup  ## 단위 테스트를 하고, 노트북을 실행하여 저장된 출력과 견준다
-	$(PYTHON) -m pytest --nbval
+	$(PYTHON) -m pytest --nbval -n 2 --dist loadfile
 
 notebooks: setup  ## 노트북을 깨끗한 커널에서 다시 실행하여 출력을 새로 적는다
 	$(PYTHON) tools/notebooks.py

@@ -17,6 +17,13 @@ from typing import NamedTuple
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.utils.data import (
+    BatchSampler,
+    DataLoader,
+    RandomSampler,
+    SequentialSampler,
+    TensorDataset,
+)
 
 from cnn_lectures import _checks
 
@@ -94,6 +101,23 @@ def load_fashion_mnist(
         else:
             arrays.append(array.long())
     return Split(*arrays[:2]), Split(*arrays[2:])
+
+
+def batch_loader(split: Split, batch_size: int, *, shuffle: bool = False) -> DataLoader:
+    """`split`을 묶음째 꺼내는 `DataLoader`. 이미지를 한 장씩 모으는 보통의 것보다 훨씬 빠르다.
+
+    d2l의 `train_ch6`처럼 `DataLoader`를 받는 함수에 준다.
+
+    Parameters
+    ----------
+    split : 메모리에 있는 한 벌
+    batch_size : 미니배치의 크기, 1 이상. 마지막 미니배치는 더 작을 수 있다.
+    shuffle : 에포크마다 순서를 torch의 난수로 섞을지
+    """
+    batch_size = _checks.integer("batch_size", batch_size, minimum=1)
+    order = (RandomSampler if shuffle else SequentialSampler)(split.labels)
+    sampler = BatchSampler(order, batch_size, drop_last=False)
+    return DataLoader(TensorDataset(*split), sampler=sampler, batch_size=None)
 
 
 def read_verified(folder: str | Path | None = None) -> dict[str, bytes]:

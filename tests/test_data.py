@@ -193,3 +193,23 @@ def test_progress_bar_stays_out_of_recorded_runs(monkeypatch, progress, ci, show
         if value:
             monkeypatch.setenv(name, value)
     assert data.show_progress() is shown
+
+
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_batch_loader_gives_every_image_once_in_batches(shuffle):
+    split = data.Split(torch.arange(10.0).view(10, 1, 1, 1), torch.arange(10))
+    loader = data.batch_loader(split, 4, shuffle=shuffle)
+    torch.manual_seed(0)
+    first, second = (list(loader) for _ in range(2))
+    assert len(loader) == len(first) == 3
+    assert [len(labels) for _, labels in first] == [4, 4, 2]
+    assert all(torch.equal(images.flatten().long(), labels) for images, labels in first + second)
+    orders = [torch.cat([labels for _, labels in epoch]).tolist() for epoch in (first, second)]
+    assert sorted(orders[0]) == sorted(orders[1]) == list(range(10))
+    assert (orders[0] == list(range(10))) is not shuffle
+    assert (orders[0] == orders[1]) is not shuffle
+
+
+def test_batch_loader_explains_wrong_batch_size():
+    with pytest.raises(ValueError, match="`batch_size`: 1 이상"):
+        data.batch_loader(data.Split(torch.zeros(1, 1, 1, 1), torch.zeros(1)), 0)
