@@ -81,20 +81,10 @@ class Network(NamedTuple):
     image: tuple[int, int] = (3, 224)
 
 
-def _densenet(depth: int, *results: Result) -> Network:
-    name = f"densenet{depth}"
-    return Network(f"DenseNet-{depth}", 2016, name, {}, 12, results, (name, name))
-
-
-def _resnet(depth: int, *results: Result) -> Network:
-    name = f"resnet{depth}"
-    options = {"block": BottleneckV1} if depth >= 50 else {}
-    return Network(f"ResNet-{depth}", 2015, name, options, 11, results, (name, name))
-
-
-def _vgg(depth: int, *results: Result) -> Network:
-    name = f"vgg{depth}"
-    return Network(f"VGG-{depth}", 2014, name, {}, 7, results, (name, name))
+def _same_name(name: str, year: int, chapter: int, *results: Result, **options) -> Network:
+    """논문의 이름에서 줄표를 뺀 것이 이 책과 torchvision의 이름인 신경망."""
+    key = name.lower().replace("-", "")
+    return Network(name, year, key, options, chapter, results, (key, key))
 
 
 NETWORKS: tuple[Network, ...] = (
@@ -119,17 +109,17 @@ NETWORKS: tuple[Network, ...] = (
         ),
     ),
     # 표 3은 한 크기로 학습하고 재었다(S=Q=256). 16층과 19층의 dense는 S를 256–512로 바꿔 가며 학습
-    _vgg(11, Result(29.6, 10.4, DENSE1, VAL, f"{VGG}, Table 3")),
-    _vgg(13, Result(28.7, 9.9, DENSE1, VAL, f"{VGG}, Table 3")),
-    _vgg(
-        16,
+    _same_name("VGG-11", 2014, 7, Result(29.6, 10.4, DENSE1, VAL, f"{VGG}, Table 3")),
+    _same_name("VGG-13", 2014, 7, Result(28.7, 9.9, DENSE1, VAL, f"{VGG}, Table 3")),
+    _same_name(
+        "VGG-16", 2014, 7,
         Result(28.07, 9.33, TEN, VAL, f"{RESNET}, Table 3"),
         Result(25.6, 8.1, DENSE1, VAL, f"{VGG}, Table 3"),
         Result(24.8, 7.5, f"{DENSE1}, {SCALES}", VAL, f"{VGG}, Table 4"),
         Result(24.4, 7.2, "dense + multi-crop", VAL, f"{VGG}, Table 5"),
     ),
-    _vgg(
-        19,
+    _same_name(
+        "VGG-19", 2014, 7,
         Result(25.5, 8.0, DENSE1, VAL, f"{VGG}, Table 3"),
         Result(24.8, 7.5, f"{DENSE1}, {SCALES}", VAL, f"{VGG}, Table 4"),
         Result(24.4, 7.1, "dense + multi-crop", VAL, f"{VGG}, Table 5"),
@@ -144,44 +134,47 @@ NETWORKS: tuple[Network, ...] = (
         ),
         ("googlenet", "googlenet_bn"),
     ),
-    _resnet(18, Result(27.88, None, TEN, VAL, f"{RESNET}, Table 2")),
-    _resnet(
-        34,
+    _same_name("ResNet-18", 2015, 11, Result(27.88, None, TEN, VAL, f"{RESNET}, Table 2")),
+    _same_name(
+        "ResNet-34", 2015, 11,
         Result(24.52, 7.46, TEN, VAL, f"{RESNET}, Table 3 (B)"),
         Result(21.84, 5.71, f"{DENSE1}, {SCALES}", VAL, f"{RESNET}, Table 4 (B)"),
     ),
-    _resnet(
-        50,
+    _same_name(
+        "ResNet-50", 2015, 11,
         Result(22.85, 6.71, TEN, VAL, f"{RESNET}, Table 3"),
         Result(20.74, 5.25, f"{DENSE1}, {SCALES}", VAL, f"{RESNET}, Table 4"),
+        block=BottleneckV1,
     ),
-    _resnet(
-        101,
+    _same_name(
+        "ResNet-101", 2015, 11,
         Result(21.75, 6.05, TEN, VAL, f"{RESNET}, Table 3"),
         Result(19.87, 4.60, f"{DENSE1}, {SCALES}", VAL, f"{RESNET}, Table 4"),
+        block=BottleneckV1,
     ),
-    _resnet(
-        152,
+    _same_name(
+        "ResNet-152", 2015, 11,
         Result(21.43, 5.71, TEN, VAL, f"{RESNET}, Table 3"),
         Result(19.38, 4.49, f"{DENSE1}, {SCALES}", VAL, f"{RESNET}, Table 4"),
         Result(None, 3.57, f"{DENSE1}, {SCALES}, 6 nets", TEST, f"{RESNET}, Table 5"),
+        block=BottleneckV1,
     ),
-    _densenet(
-        121,
+    _same_name(
+        "DenseNet-121", 2016, 12,
         Result(25.02, 7.71, ONE, VAL, f"{DENSE}, Table 3"),
         Result(23.61, 6.66, TEN, VAL, f"{DENSE}, Table 3"),
     ),
-    _densenet(
-        169,
+    _same_name(
+        "DenseNet-169", 2016, 12,
         Result(23.80, 6.85, ONE, VAL, f"{DENSE}, Table 3"),
         Result(22.08, 5.92, TEN, VAL, f"{DENSE}, Table 3"),
     ),
-    _densenet(
-        201,
+    _same_name(
+        "DenseNet-201", 2016, 12,
         Result(22.58, 6.34, ONE, VAL, f"{DENSE}, Table 3"),
         Result(21.46, 5.54, TEN, VAL, f"{DENSE}, Table 3"),
     ),
-    _densenet(161),  # 논문의 표 3에는 없고 torchvision에 있다
+    _same_name("DenseNet-161", 2016, 12),  # 논문의 표 3에는 없고 torchvision에 있다
 )  # fmt: skip
 
 

@@ -93,6 +93,7 @@ def test_cost_shares_write_the_totals(model):
     assert texts(operations) == ["15.5"]
     widths = [patch.get_width() for patch in parameters.patches if isinstance(patch, Rectangle)]
     assert widths == pytest.approx([14.714688, 123.642856])
+    assert parameters.patches[1].get_x() == pytest.approx(14.714688)  # 이어 붙인 막대
 
 
 def test_block_bars_write_the_shares(model):
