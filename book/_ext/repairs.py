@@ -1,0 +1,195 @@
+"""테마의 흠을 고치는 곳.
+
+테마의 판을 올릴 때 여기와 `_templates`, `_static/book.css`만 다시 보면 된다.
+
+- 쓰지 않는 스크립트와 바깥을 부르는 스크립트를 뺀다(`SCRIPTS`).
+- 열 개쯤 되는 스타일시트를 하나로 모으고, 책에 나오지 않는 선택자를 버린다.
+- 아이콘 글꼴에서 책이 쓰는 글자만 남겨 스타일시트 안에 넣는다. 1 MB가 2 KB가 된다.
+- 이미지에 크기를 적어, 늦게 도착해도 글이 밀리지 않게 한다.
+- 접근성 검사(axe)가 찾은 잘못을 고친다.
+"""
+
+import base64
+import io
+import posixpath
+import re
+import shutil
+from pathlib import Path
+
+import tinycss2
+from fontTools import subset
+from PIL import Image
+from sphinx.application import Sphinx
+from sphinx.errors import ExtensionError
+
+STYLE = "style.css"
+
+# 남길 스크립트. 나머지(MathJax, Thebe, 탭, 검색어 강조, 번역)는 이 책이 쓰지 않는다.
+SCRIPTS = (
+    "documentation_options.js",
+    "doctools.js",
+    "clipboard.min.js",
+    "copybutton.js",
+    "sphinx-book-theme.js",
+    "togglebutton.js",
+    "search/",
+    "explorer/",
+)
+INLINE_SCRIPTS = ("toggleHint", "toggleOpenOnPrint", "togglebuttonSelector")
+
+# 만든 책에 남길 까닭이 없는 파일.
+UNUSED = [
+    *("**/*.map", "**/*.LICENSE.txt", "*macros.html", "locales", "images", "*.png"),
+    *("scripts/fontawesome.js", "scripts/bootstrap.js", "sphinx-thebe.*", "sphinx-design.min.css"),
+    *("design-tabs.js", "searchtools.js", "language_data.js", "translations.js"),
+    *("sphinx_highlight.js", "copybutton_funcs.js"),
+]
+
+DROPPED_RULES = r"@charset|@import|@font-face.*Font Awesome"
+
+COPY_MESSAGES = """'ko': {
+    'copy': '복사하기',
+    'copy_to_clipboard': '클립보드로 복사하기',
+    'copy_success': '복사했습니다',
+    'copy_failure': '복사하지 못했습니다',
+  },
+  'en': {"""
+
+
+def path_of(asset) -> str:
+    """`_static`에서 본 파일의 경로. 글을 그대로 넣은 스크립트이면 빈 문자열."""
+    return str(getattr(asset, "filename", asset) or "").split("?")[0].removeprefix("_static/")
+
+
+def keep_scripts(scripts: list) -> list:
+    """쓰는 스크립트만 한 번씩 남긴다. 파일은 글을 다 읽은 뒤에 실행한다."""
+    kept = {}
+    for script in scripts:
+        name, body = path_of(script), script.attributes.get("body", "")
+        wanted, text = (SCRIPTS, name) if name else (INLINE_SCRIPTS, body)
+        if any(part in text for part in wanted):
+            if name:
+                script.attributes["defer"] = "defer"
+            kept.setdefault(text, script)
+    return list(kept.values())
+
+
+def sized_images(html: str, app: Sphinx) -> str:
+    """이미지에 크기를 적고, 화면에 가까워질 때 읽게 한다."""
+    sources = {name: uri for uri, name in app.builder.images.items()}
+
+    def sized(match: re.Match) -> str:
+        # 이미지는 쪽을 다 적은 뒤에 복사되므로 원본을 연다.
+        with Image.open(Path(app.srcdir, sources[posixpath.basename(match["src"])])) as image:
+            width, height = image.size
+        return f'{match[0]} width="{width}" height="{height}" loading="lazy" decoding="async"'
+
+    return re.sub(r'<img [^>]*?src="(?P<src>[^"]*_images/[^"]+\.png)"', sized, html)
+
+
+def mend_page(app: Sphinx, pagename, templatename, context, doctree):
+    """템플릿에 넘길 값을 고친다. 다른 확장이 모두 끝난 뒤에 부른다."""
+    if "script_files" in context:
+        context["script_files"] = keep_scripts(context["script_files"])
+        own = [css for css in context["css_files"] if path_of(css).startswith("explorer/")]
+        context["css_files"] = [f"_static/{STYLE}", *own]
+    if context.get("body"):
+        context["body"] = sized_images(context["body"], app)
+
+
+def parse(css) -> list:
+    """CSS 규칙의 목록."""
+    return tinycss2.parse_rule_list(css, skip_comments=True, skip_whitespace=True)
+
+
+def selectors(prelude) -> list[str]:
+    """쉼표로 나눈 선택자. 괄호 안의 쉼표는 나누지 않는다."""
+    groups = [[]]
+    for token in prelude:
+        if token == ",":
+            groups.append([])
+        else:
+            groups[-1].append(token)
+    return [tinycss2.serialize(group).strip() for group in groups]
+
+
+def is_used(selector: str, words: set[str]) -> bool:
+    """선택자의 클래스와 아이디가 모두 책에 나오는가. 괄호와 따옴표 안은 보지 않는다."""
+    selector = re.sub(r'"[^"]*"|\[[^\]]*\]|:[\w-]+\([^()]*\)', "", selector)
+    return all(name in words for name in re.findall(r"[.#]((?:[\w-]|\\.)+)", selector))
+
+
+def purged(rules: list, words: set[str]) -> str:
+    """책에 나오지 않는 선택자를 버린 CSS."""
+    out = []
+    for rule in rules:
+        if rule.type == "qualified-rule":
+            kept = [selector for selector in selectors(rule.prelude) if is_used(selector, words)]
+            if kept:
+                out.append(f"{','.join(kept)}{{{tinycss2.serialize(rule.content).strip()}}}")
+        elif rule.type == "at-rule" and rule.lower_at_keyword in ("media", "supports"):
+            inner = purged(parse(rule.content), words)
+            if inner:
+                prelude = tinycss2.serialize(rule.prelude).strip()
+                out.append(f"@{rule.lower_at_keyword} {prelude}{{{inner}}}")
+        elif rule.type == "at-rule" and not re.match(DROPPED_RULES, rule.serialize()):
+            out.append(rule.serialize())
+    return "\n".join(out)
+
+
+def icon_font(css: str, folder: Path) -> str:
+    """책에 쓰는 아이콘만 든 글꼴을 담은 `@font-face`."""
+    options = subset.Options(flavor="woff2", layout_features=[])
+    font = subset.load_font(folder / "fa-solid-900.woff2", options)
+    subsetter = subset.Subsetter(options)
+    subsetter.populate(text="".join(re.findall("[\ue000-\uf8ff]", css)))
+    subsetter.subset(font)
+    data = io.BytesIO()
+    subset.save_font(font, data, options)
+    url = f"data:font/woff2;base64,{base64.b64encode(data.getvalue()).decode()}"
+    return f'@font-face{{font-family:"Font Awesome 6 Free";font-weight:900;src:url({url})}}\n'
+
+
+def style(root: Path, sheets: list[str]) -> str:
+    """스타일시트를 차례대로 모으고, 만든 책의 쪽과 스크립트에 나오는 것만 남긴다."""
+    pages = [*root.rglob("*.html"), *root.glob("_static/**/*.js")]
+    words = {w for page in pages for w in re.findall(r"[\w-]+", page.read_text(encoding="utf-8"))}
+    css = "\n".join(
+        purged(parse((root / "_static" / sheet).read_text(encoding="utf-8")), words)
+        for sheet in sheets
+    )
+    return icon_font(css, root / "_static/vendor/fontawesome/webfonts") + css
+
+
+def remove(paths):
+    """파일과 폴더를 지운다."""
+    for path in list(paths):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def finish(app: Sphinx, error):
+    """쓰지 않는 파일을 지우고, 스타일시트를 하나로 모은다."""
+    if error or app.builder.name != "html":
+        return
+    static = Path(app.outdir, "_static")
+    for pattern in UNUSED:
+        remove(static.glob(pattern))
+    sheets = ["basic.css", "styles/pydata-sphinx-theme.css"]
+    sheets += [name for name in map(path_of, app.builder._css_files) if (static / name).is_file()]
+    sheets = [name for name in sheets if not name.startswith("explorer/")]
+    text = style(static.parent, sheets)
+    remove([static / "vendor", static / "styles", *(static.glob("*.css"))])
+    (static / STYLE).write_text(text, encoding="utf-8")
+
+    copy = static / "copybutton.js"
+    script = copy.read_text(encoding="utf-8")
+    if "'en': {" not in script:
+        raise ExtensionError("sphinx-copybutton의 말을 담은 표를 찾지 못했습니다.")
+    copy.write_text(script.replace("'en': {", COPY_MESSAGES, 1), encoding="utf-8")
+
+
+def setup(app: Sphinx):
+    """확장을 켠다."""
+    app.connect("html-page-context", mend_page, priority=900)
+    app.connect("build-finished", finish, priority=900)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
