@@ -1,6 +1,6 @@
 # 첫 목표를 부르면 .venv를 만들고 requirements.txt를 설치한다. 다른 환경을 쓰려면 make PYTHON=python3 …
 .DEFAULT_GOAL := help
-.PHONY: help setup lint format test notebooks book bench clean
+.PHONY: help setup lint format test notebooks book zip bench clean
 SHELL := /bin/bash -o pipefail
 PYTHON ?= .venv/bin/python
 
@@ -37,6 +37,9 @@ book: setup  ## 책을 _build/html에 만든다. 경고가 하나라도 있으�
 	rm -rf _build/html _build/.doctrees
 	$(PYTHON) -c "from jupyter_book.cli.main import main; main()" build . -W --keep-going --quiet
 	@echo "다 되었습니다. 여십시오: _build/html/index.html"
+
+zip: book  ## 네트워크 없이 읽을 책을 _build/cnn-lectures-book.zip으로 묶는다
+	$(PYTHON) -c "import shutil; shutil.make_archive('_build/cnn-lectures-book', 'zip', '_build/html')"
 
 bench: setup  ## 속도를 견주어 표로 보인다
 	set -e; for script in benchmarks/bench_*.py; do $(PYTHON) $$script; done

@@ -8,4 +8,21 @@
 28
 """
 
+import warnings
+
 __version__ = "0.1.0"
+
+
+def check_version(expected: str) -> None:
+    """노트북을 쓸 때의 판과 설치된 판이 다르면 무엇을 할지 알린다.
+
+    Parameters
+    ----------
+    expected : 노트북이 검증된 cnn_lectures의 판
+    """
+    if expected != __version__:
+        warnings.warn(
+            f"이 노트북은 cnn_lectures {expected}로 확인했는데 설치된 판은 {__version__}입니다. "
+            f"결과가 책과 다르면 `pip install cnn-lectures=={expected}`로 판을 맞추십시오.",
+            stacklevel=2,
+        )

@@ -7,7 +7,9 @@ from pathlib import Path
 import nbformat
 import pytest
 import yaml
+from IPython.core.inputtransformer2 import TransformerManager
 
+import cnn_lectures
 from tests.notebook_verifier import VERIFY_KEYS
 
 ROOT = Path(__file__).parents[1]
@@ -58,6 +60,11 @@ def prose(path: Path) -> str:
     else:
         text = "\n\n".join(cell.source for cell in cells(path, "markdown"))
     return re.sub(r"```.*?```|`[^`\n]*`|\{cite[^}]*\}", " ", text, flags=re.DOTALL)
+
+
+def parsed(cell) -> ast.Module:
+    """칸의 구문 나무. `%pip` 같은 명령도 읽는다."""
+    return ast.parse(TransformerManager().transform_cell(cell.source))
 
 
 def outputs(path: Path) -> list:
@@ -130,22 +137,37 @@ def test_no_error_no_stderr_no_trace_of_the_machine(path):
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=IDS)
 def test_cells_are_short(path):
-    for cell in cells(path, "code")[1:]:  # 첫 칸은 불러오기만 한다
+    for cell in cells(path, "code")[2:]:  # 첫 두 칸은 설치와 불러오기만 한다
         assert len(cell.source.splitlines()) <= 15, cell.source
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=IDS)
 def test_notebook_defines_nothing_that_belongs_in_the_package(path):
     for cell in cells(path, "code"):
-        for node in ast.walk(ast.parse(cell.source)):
+        for node in ast.walk(parsed(cell)):
             assert not isinstance(node, ast.FunctionDef | ast.ClassDef), cell.source
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=IDS)
-def test_imports_only_in_the_first_code_cell(path):
-    for cell in cells(path, "code")[1:]:
-        for node in ast.walk(ast.parse(cell.source)):
+def test_imports_only_in_the_first_two_code_cells(path):
+    for cell in cells(path, "code")[2:]:
+        for node in ast.walk(parsed(cell)):
             assert not isinstance(node, ast.Import | ast.ImportFrom), cell.source
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=IDS)
+def test_first_cell_installs_this_version_where_the_package_is_missing(path):
+    cell = cells(path, "code")[0]
+    source = path.read_text(encoding="utf-8")
+    package = "cnn-lectures[d2l]" if "d2l_torch" in source else "cnn-lectures"
+    assert f"%pip install --quiet {package}=={cnn_lectures.__version__}\n" in cell.source
+    assert f'check_version("{cnn_lectures.__version__}")' in cell.source
+    assert cell.metadata["tags"] == ["remove-cell"]  # 책을 읽는 이에게는 보일 것이 없다
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=IDS)
+def test_every_page_has_a_description(path):
+    assert 40 <= len(read(path).metadata["description"]) <= 110
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=IDS)

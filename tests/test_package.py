@@ -3,11 +3,15 @@
 import os
 import subprocess
 import sys
+import sysconfig
 import tomllib
 import venv
 from pathlib import Path
 
+import nbformat
 import pytest
+
+import cnn_lectures
 
 ROOT = Path(__file__).parents[1]
 
@@ -56,6 +60,37 @@ def test_wheel_works_in_an_empty_environment(wheel, tmp_path):
     )
     shown = run(python, "-c", code, cwd=tmp_path).split()
     assert shown == ["0.1.0", "True", "OFL.txt", "Pretendard-Regular.otf"]
+
+
+def test_first_cell_installs_the_wheel_and_keeps_torch_and_numpy(wheel, tmp_path):
+    """Colab에서처럼, torch는 있고 이 패키지만 없는 환경에서 노트북의 첫 칸을 실행한다."""
+    venv.create(tmp_path, with_pip=False)
+    python = tmp_path / "bin" / "python"
+    site = run(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))").strip()
+    for entry in Path(sysconfig.get_path("purelib")).iterdir():
+        if "cnn_lectures" not in entry.name:
+            Path(site, entry.name).symlink_to(entry)
+    before = {path.name for path in Path(site).iterdir()}
+    notebook = nbformat.read(ROOT / "book" / "10_batch_norm.ipynb", as_version=4)
+    cell = next(cell for cell in notebook.cells if cell.cell_type == "code")
+    offline = {
+        "PIP_NO_INDEX": "1",
+        "PIP_FIND_LINKS": str(wheel.parent),
+        "IPYTHONDIR": str(tmp_path),
+    }
+    code = f"{cell.source}\nprint(cnn_lectures.__file__)"
+    shown = run(python, "-m", "IPython", "-c", code, cwd=tmp_path, env=os.environ | offline)
+    assert Path(shown.split()[-1]).is_relative_to(tmp_path)
+    assert {path.name for path in Path(site).iterdir()} - before == {
+        "cnn_lectures",
+        f"cnn_lectures-{cnn_lectures.__version__}.dist-info",
+    }
+
+
+def test_another_version_than_the_notebooks_is_reported():
+    cnn_lectures.check_version(cnn_lectures.__version__)
+    with pytest.warns(UserWarning, match=r"`pip install cnn-lectures==9\.8\.7`"):
+        cnn_lectures.check_version("9.8.7")
 
 
 def test_wheel_holds_only_the_package(wheel):

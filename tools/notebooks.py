@@ -3,6 +3,7 @@
     python tools/notebooks.py [book/02_lenet.ipynb ...]
 
 시각, 판 번호처럼 실행할 때마다 달라지는 메타데이터는 남기지 않는다.
+쪽의 설명(`description`)은 남긴다.
 """
 
 import os
@@ -30,7 +31,8 @@ def rewrite(path: Path) -> None:
         resources={"metadata": {"path": str(path.parent)}},
     )
     client.execute()
-    notebook.metadata = nbformat.from_dict(METADATA)
+    kept = {key: value for key, value in notebook.metadata.items() if key == "description"}
+    notebook.metadata = nbformat.from_dict(METADATA | kept)
     for number, cell in enumerate(notebook.cells, start=1):
         cell.id = f"cell-{number:02d}"
         cell.source = cell.source.rstrip()

@@ -1,15 +1,20 @@
 """장을 실행하고 고치는 링크: Colab, 노트북 내려받기, 고치기, 잘못 알리기, 쪽의 설명과 주소.
 
 저장소의 이름은 환경 변수 `BOOK_REPOSITORY`(GitHub Actions에서는 `GITHUB_REPOSITORY`), 책의 주소는
-`BOOK_URL`로 받는다. 갈라져 나간 저장소에서 만든 책은 그 저장소를 가리킨다. 모르면 그 링크를 그리지 않는다.
+`BOOK_URL`로 받는다. 갈라져 나간 저장소에서 만든 책은 그 저장소를 가리킨다.
+모르면 그 링크를 그리지 않는다.
 """
 
 import os
-from urllib.parse import quote
+from pathlib import Path
+from urllib.parse import quote, urlparse
 
 from sphinx.application import Sphinx
 
 BRANCH = "main"
+FONT = Path(__file__).parents[2] / "cnn_lectures" / "fonts" / "Pretendard-Regular.otf"
+NOT_FOUND = """<h1>쪽을 찾을 수 없습니다</h1>
+<p>주소가 바뀌었거나 잘못 적혔습니다. 왼쪽의 차례에서 고르거나 위의 찾기 단추로 찾아보십시오.</p>"""
 
 
 def repository() -> str | None:
@@ -33,10 +38,13 @@ def links(path: str, title: str, repo: str | None) -> dict[str, str]:
 
 
 def add_links(app: Sphinx, pagename, templatename, context, doctree):
-    """템플릿에 `launch`를 넘긴다."""
+    """템플릿에 `launch`와 `description`을 넘긴다."""
     context["launch"] = {}
     if doctree is None:
         return
+    metadata = app.env.metadata[pagename]
+    if "description" in metadata:
+        context["description"] = metadata["og:description"] = metadata["description"]
     path = app.env.doc2path(pagename, base=False)
     context["launch"] = links(path, app.env.titles[pagename].astext(), repository())
     if path.endswith(".ipynb"):
@@ -44,10 +52,32 @@ def add_links(app: Sphinx, pagename, templatename, context, doctree):
         context["launch"]["notebook"] = source
 
 
+def publish(app: Sphinx, url: str):
+    """웹에 올릴 책에 쪽의 주소, 사이트맵, 공유 그림, 404 쪽을 더한다."""
+    from matplotlib import font_manager
+
+    font_manager.fontManager.addfont(FONT)
+    url = url.rstrip("/") + "/"
+    config = app.config
+    config.html_baseurl = config.ogp_site_url = url
+    config.ogp_site_name = config.html_title
+    config.sitemap_url_scheme = "{link}"
+    config.ogp_enable_meta_description = False
+    config.ogp_social_cards = {
+        "font": "Pretendard",
+        "image_mini": "book/_static/icon.png",
+        "line_color": "#0072b2",
+    }
+    config.ogp_custom_meta_tags = ['<meta property="og:locale" content="ko_KR" />']
+    config.notfound_urls_prefix = urlparse(url).path
+    config.notfound_context = {"title": "쪽을 찾을 수 없습니다", "body": NOT_FOUND}
+    for extension in ("sphinx_sitemap", "sphinxext.opengraph", "notfound.extension"):
+        app.setup_extension(extension)
+
+
 def setup(app: Sphinx):
     """확장을 켠다."""
     if "BOOK_URL" in os.environ:
-        app.config.html_baseurl = os.environ["BOOK_URL"].rstrip("/") + "/"
-        app.setup_extension("sphinx_sitemap")
-    app.connect("html-page-context", add_links)
+        publish(app, os.environ["BOOK_URL"])
+    app.connect("html-page-context", add_links, priority=400)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,7 +1,8 @@
 """수식을 책을 만들 때 KaTeX로 풀어 MathML로 적는다.
 
-읽는 쪽에는 수식 스크립트가 필요 없다. 한 쪽에 수식이 백 개가 넘기도 하므로, 브라우저가 조판하는 MathML이
-MathJax보다 빨리 보이고 KaTeX의 HTML보다 다섯 배 작다. 글꼴은 `_static/fonts`의 STIX Two Math이다.
+읽는 쪽에는 수식 스크립트가 필요 없다. 한 쪽에 수식이 백 개가 넘기도 하므로, 브라우저가 조판하는
+MathML이 MathJax보다 빨리 보이고 KaTeX의 HTML보다 다섯 배 작다.
+글꼴은 `_static/fonts`의 STIX Two Math이다.
 """
 
 import json
@@ -39,6 +40,7 @@ def mathml(latex: str, display: bool) -> str:
         html = katex().eval(call)
     except JSEvalException as error:
         raise ExtensionError(f"수식을 읽을 수 없습니다: {latex!r} ({error})") from None
+    html = re.sub(r"<annotation.*?</annotation>", "", html)  # 보이지 않는 LaTeX 원문
     return re.sub(r'<m(\w+) mathvariant="([\w-]+)">([^<]*)</m\1>', styled, html)
 
 

@@ -11,6 +11,7 @@
 
 import base64
 import io
+import logging
 import posixpath
 import re
 import shutil
@@ -23,6 +24,7 @@ from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 
 STYLE = "style.css"
+logging.getLogger("fontTools").setLevel(logging.WARNING)
 
 # 남길 스크립트. 나머지(MathJax, Thebe, 탭, 검색어 강조, 번역)는 이 책이 쓰지 않는다.
 SCRIPTS = (
@@ -39,11 +41,21 @@ INLINE_SCRIPTS = ("toggleHint", "toggleOpenOnPrint", "togglebuttonSelector")
 
 # 만든 책에 남길 까닭이 없는 파일.
 UNUSED = [
-    *("**/*.map", "**/*.LICENSE.txt", "*macros.html", "locales", "images", "*.png"),
+    *("**/*.map", "**/*.LICENSE.txt", "*macros.html", "locales", "images"),
+    *("file.png", "plus.png", "minus.png"),
     *("scripts/fontawesome.js", "scripts/bootstrap.js", "sphinx-thebe.*", "sphinx-design.min.css"),
     *("design-tabs.js", "searchtools.js", "language_data.js", "translations.js"),
     *("sphinx_highlight.js", "copybutton_funcs.js"),
 ]
+
+INDEX = """<!DOCTYPE html>
+<html lang="ko">
+<meta charset="utf-8">
+<title>{title}</title>
+<meta http-equiv="refresh" content="0; url=book/index.html">
+<p><a href="book/index.html">{title}</a></p>
+</html>
+"""
 
 DROPPED_RULES = r"@charset|@import|@font-face.*Font Awesome"
 
@@ -180,6 +192,9 @@ def finish(app: Sphinx, error):
     text = style(static.parent, sheets)
     remove([static / "vendor", static / "styles", *(static.glob("*.css"))])
     (static / STYLE).write_text(text, encoding="utf-8")
+
+    # jupyter-book가 만드는 첫 쪽에는 제목도 언어도 없다.
+    (static.parent / "index.html").write_text(INDEX.format(title=app.config.html_title), "utf-8")
 
     copy = static / "copybutton.js"
     script = copy.read_text(encoding="utf-8")

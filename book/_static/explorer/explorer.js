@@ -70,11 +70,11 @@ const Explorer = (() => {
     return `${minus(digits)}×10${raised}`;
   };
 
-  /** `= 0.5`처럼 식의 오른쪽을 적는다. 반올림한 수 앞에는 ≈을 쓴다. */
+  /** `= 0.5`처럼 식의 오른쪽을 적는다. 반올림한 수 앞에는 ≈을 쓰고, 수와 떨어져 줄이 바뀌지 않게 한다. */
   const equals = (value, scale = 0) => {
     const text = format(value, scale);
     const exact = text === "0" || text.endsWith("∞") || Math.abs(plain(value) - value) <= 1e-12 * Math.abs(value);
-    return `${exact ? "=" : "≈"} ${text}`;
+    return `${exact ? "=" : "≈"}\u00a0${text}`;
   };
 
   /** 수들을 더하는 식. 음수는 빼기로 적는다. */
@@ -124,7 +124,7 @@ const Explorer = (() => {
     return { field: element("div", { class: `explorer-field${list}` }, element("label", { for: id }, label), input, error), input };
   };
 
-  /** 셈의 단계들. 단계는 [이름, ...식]이고, 식은 줄바꿈 없이 이어진다. */
+  /** 계산의 단계들. 단계는 [이름, ...식]이고, 식은 줄바꿈 없이 이어진다. */
   const steps = (lines) => element("dl", { class: "explorer-steps" },
     lines.map(([name, ...formula]) => element("div", {}, element("dt", {}, name), element("dd", {}, formula))));
 

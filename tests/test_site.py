@@ -1,0 +1,342 @@
+"""만든 책이 브라우저에서 제대로 읽히는지: 접근성, 오프라인, 글꼴, 조판, 전송량, 수식, 링크."""
+
+import re
+import subprocess
+import sys
+import urllib.parse
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from bs4 import BeautifulSoup
+from fontTools.ttLib import TTFont
+from sphinx.errors import ExtensionError
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "book" / "_ext"))
+
+import launch  # noqa: E402
+import mathml  # noqa: E402
+import repairs  # noqa: E402
+
+STEMS = sorted(path.stem for path in (ROOT / "book").glob("*.[mi][dp]*"))
+PAGES = [f"book/{stem}.html" for stem in STEMS] + ["search.html"]
+PHONE = {"width": 390, "height": 844}
+DESKTOP = {"width": 1280, "height": 900}
+
+
+@pytest.fixture(scope="module")
+def soup(site):
+    """쪽을 한 번만 읽는다."""
+    pages = {}
+
+    def read(name):
+        if name not in pages:
+            html = (site / name).read_text(encoding="utf-8")
+            pages[name] = BeautifulSoup(html, "html.parser")
+        return pages[name]
+
+    return read
+
+
+@pytest.fixture
+def serve(browser, site):
+    """소켓 없이 http로 여는 함수. (쪽, 받은 파일의 크기)를 돌려준다."""
+    contexts = []
+
+    def open_(name, **options):
+        context = browser.new_context(locale="ko-KR", **options)
+        contexts.append(context)
+        sizes = {}
+
+        def answer(route):
+            path = site / urllib.parse.urlparse(route.request.url).path[1:]
+            sizes[path.name] = path.stat().st_size
+            route.fulfill(path=path)
+
+        context.route("http://book.test/**", answer)
+        page = context.new_page()
+        page.goto(f"http://book.test/{name}")
+        return page, sizes
+
+    yield open_
+    for context in contexts:
+        context.close()
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_axe_finds_nothing_in_light_and_dark(open_page, name):
+    for scheme in ("light", "dark"):
+        page = open_page(name, color_scheme=scheme, viewport=DESKTOP)
+        assert page.evaluate("document.documentElement.dataset.theme") == scheme
+        # 접어 둔 풀이도 본다.
+        page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true; })")
+        found = Axe().run(page).response["violations"]
+        assert [(v["id"], [node["html"][:200] for node in v["nodes"]]) for v in found] == []
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_phone_scrolls_only_down(open_page, name):
+    page = open_page(name, viewport=PHONE, is_mobile=True, has_touch=True)
+    page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true; })")
+    assert page.evaluate("document.scrollingElement.scrollWidth") <= PHONE["width"]
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_is_light_and_nothing_shifts(serve, name):
+    page, sizes = serve(name, viewport=PHONE)
+    page.evaluate(
+        """async () => {
+            window.shift = 0;
+            new PerformanceObserver((list) => list.getEntries().forEach((entry) => {
+                window.shift += entry.hadRecentInput ? 0 : entry.value;
+            })).observe({ type: "layout-shift", buffered: true });
+            for (let y = 0; y < document.body.scrollHeight; y += 600) {
+                window.scrollTo(0, y);
+                await new Promise((next) => setTimeout(next, 20));
+            }
+        }"""
+    )
+    page.wait_for_load_state("networkidle")
+    assert sum(sizes.values()) <= 1_500_000
+    assert page.evaluate("window.shift") < 0.01
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_links_and_files_exist_in_the_offline_copy(site, soup, name):
+    page, folder = soup(name), (site / name).parent
+    for tag in page.find_all(["a", "link", "script", "img"]):
+        url = urllib.parse.urlparse(tag.get("href") or tag.get("src") or "")
+        if url.scheme or tag.get("rel") == ["canonical"]:
+            assert tag.name == "a", tag  # 바깥은 읽는 이가 누를 때만 간다
+            continue
+        target = name
+        if url.path:
+            file = (folder / urllib.parse.unquote(url.path)).resolve()
+            assert file.is_file(), tag
+            target = str(file.relative_to(site))
+        if url.fragment and target.endswith(".html"):
+            assert soup(target).find(id=urllib.parse.unquote(url.fragment)), tag
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_pictures_have_size_and_korean_words(soup, name):
+    for image in soup(name).article.find_all("img") if soup(name).article else []:
+        assert re.search("[가-힣]", image["alt"])
+        assert int(image["width"]) > 0
+        assert int(image["height"]) > 0
+        if not image.find_parent("noscript"):
+            assert image["loading"] == "lazy"
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_the_head_speaks_korean(soup, name):
+    page = soup(name)
+    assert page.html["lang"] == "ko"
+    assert re.search("[가-힣]|Net", page.title.text)
+    if name != "search.html":
+        assert len(page.find("meta", {"name": "description"})["content"]) >= 40
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_interface_words_are_korean(soup, name):
+    """테마가 그리는 단추와 도움말에 영어나 어색한 번역이 남지 않았다."""
+    page = soup(name)
+    for tag in page.find_all(True):
+        for attribute in ("title", "aria-label", "placeholder"):
+            words = tag.get(attribute, "")
+            if tag.find_parent("article") and "reference" in tag.get("class", []):
+                continue  # 참고 문헌의 도움말은 논문의 제목이다
+            assert not words or re.search("[가-힣]", words), tag
+    text = " ".join(page.get_text(" ").split())
+    for bad in ("시작하다", "으로 cnn", "Back to top", "Contents", "Click to show", "previous"):
+        assert bad not in text
+
+
+def test_previous_and_next_name_the_chapters(soup):
+    links = soup("book/02_lenet.html").find(class_="prev-next-area")
+    assert [title.text for title in links.find_all(class_="prev-next-title")] == [
+        "1. 합성곱",
+        "3. 풀링",
+    ]
+
+
+def test_web_fonts_hold_every_letter_of_the_book(site):
+    hangul = set()
+    for page in site.rglob("*.html"):
+        hangul |= set(re.findall("[가-힣]", page.read_text(encoding="utf-8")))
+    for name in ("pretendard-400", "pretendard-600", "d2coding-400"):
+        with TTFont(site / "_static" / "fonts" / f"{name}.woff2") as font:
+            missing = {letter for letter in hangul if ord(letter) not in font.getBestCmap()}
+        assert not missing, f"`python tools/webfonts.py`로 글꼴을 다시 만드십시오: {missing}"
+
+
+def test_web_fonts_are_used_and_icons_drawn(open_page):
+    page = open_page("book/02_lenet.html")
+    page.evaluate("document.fonts.ready")
+    loaded = "[...document.fonts].filter(f => f.status === 'loaded').map(f => f.family)"
+    assert {"Local", "Local mono", "Font Awesome 6 Free"} <= set(page.evaluate(loaded))
+    css = (Path(page.url.removeprefix("file://")).parents[1] / "_static/style.css").read_text()
+    icons = set(re.findall("[\ue000-\uf8ff]", css))
+    assert len(icons) >= 10
+
+
+def test_tables_of_boxes_stay_aligned(open_page):
+    """상자 그리기 글자의 폭은 영문자와, 한글의 폭은 영문자 둘과 같다."""
+    page = open_page("book/02_lenet.html")
+    widths = page.evaluate(
+        """async () => {
+            await document.fonts.ready;
+            const pre = [...document.querySelectorAll("pre")].find(p => p.innerText.includes("├─"));
+            return [..."a├─└│×가"].map((letter) => {
+                const span = document.createElement("span");
+                span.textContent = letter.repeat(20);
+                pre.append(span);
+                const { width } = span.getBoundingClientRect();
+                span.remove();
+                return width / 20;
+            });
+        }"""
+    )
+    assert widths[1:6] == pytest.approx([widths[0]] * 5, abs=0.02)
+    assert widths[6] == pytest.approx(2 * widths[0], abs=0.02)
+
+
+def test_wide_output_scrolls_inside_itself_and_takes_the_keyboard(open_page):
+    page = open_page("book/02_lenet.html", viewport=PHONE)
+    state = page.evaluate(
+        """() => {
+            const pre = [...document.querySelectorAll("pre")].find(p => p.innerText.includes("├─"));
+            const { whiteSpace } = getComputedStyle(pre);
+            return [pre.scrollWidth > pre.clientWidth, whiteSpace, pre.tabIndex];
+        }"""
+    )
+    assert state == [True, "pre", 0]
+
+
+def test_korean_words_are_not_broken(open_page):
+    page = open_page("book/01_convolution.html")
+    style = "getComputedStyle(document.querySelector('article p'))"
+    assert page.evaluate(f"{style}.wordBreak") == "keep-all"
+    assert float(page.evaluate(f"{style}.lineHeight")[:-2]) >= 1.7 * 16
+    width = page.evaluate("document.querySelector('article p').getBoundingClientRect().width")
+    assert width / float(page.evaluate(f"{style}.fontSize")[:-2]) <= 45  # 한 줄의 글자 수
+
+
+def test_the_screen_changes_color_by_keyboard_and_remembers(open_page):
+    page = open_page("book/03_pooling.html", color_scheme="light")
+    page.locator(".theme-switch-button").focus()
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+    page.reload()
+    assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+
+
+def test_without_scripts_everything_can_still_be_read(open_page):
+    page = open_page("book/10_batch_norm.html", java_script_enabled=False)
+    assert page.locator("article math").count() > 50
+    assert page.locator("math").first.bounding_box()["width"] > 0
+    assert not page.locator(".theme-switch-button").is_visible()
+    assert page.locator(".bd-sidebar-primary a", has_text="11. ResNet").is_visible()
+
+
+def test_print_wraps_code_and_hides_the_frame(open_page):
+    page = open_page("book/02_lenet.html")
+    page.emulate_media(media="print")
+    style = "getComputedStyle(document.querySelector('article pre')).whiteSpace"
+    assert page.evaluate(style) == "pre-wrap"
+    assert not page.locator(".bd-sidebar-primary").is_visible()
+    assert not page.locator(".article-header-buttons").is_visible()
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_no_raw_latex_is_left(site, name):
+    page = BeautifulSoup((site / name).read_text(encoding="utf-8"), "html.parser")
+    for tag in page.find_all(["code", "pre", "script"]):
+        tag.decompose()
+    assert not re.search(r"\\\(|\\frac|\\cdot|\$", page.get_text())
+
+
+@pytest.mark.parametrize(
+    ("latex", "piece"),
+    [
+        (r"\mathbb{R}", "ℝ"),
+        (r"\mathbb{E}", "𝔼"),
+        (r"\mathbf{x}", "𝐱"),
+        (r"\mathcal{L}", "ℒ"),
+        (r"\left\lfloor\frac{n}{s}\right\rfloor", "<mfrac>"),
+        (r"\text{평균}", "<mtext>평균</mtext>"),
+    ],
+)
+def test_math_uses_letters_that_browsers_draw(latex, piece):
+    assert piece in mathml.mathml(latex, False)
+
+
+def test_unreadable_math_stops_the_build():
+    with pytest.raises(ExtensionError, match=r"수식을 읽을 수 없습니다.*frac"):
+        mathml.mathml(r"\frac{1", False)
+
+
+@pytest.mark.parametrize(
+    ("selector", "used"),
+    [
+        (".bd-article p", True),
+        (".nowhere p", False),
+        ("#main .nowhere", False),
+        ("a:not(.nowhere)", True),
+        ("a[href$='.zip']", True),
+        ("h1", True),
+    ],
+)
+def test_unused_selectors_are_dropped(selector, used):
+    assert repairs.is_used(selector, {"bd-article", "main"}) is used
+    css = f"{selector},.nowhere{{color:red}}@media print{{{selector}{{color:red}}}}"
+    assert repairs.purged(repairs.parse(css), {"bd-article", "main"}) == (
+        f"{selector}{{color:red}}\n@media print{{{selector}{{color:red}}}}" if used else ""
+    )
+
+
+def test_links_follow_the_repository():
+    links = launch.links("book/02_lenet.ipynb", "2. LeNet", "누구/강의")
+    assert links["colab"].endswith("/github/누구/강의/blob/main/book/02_lenet.ipynb")
+    assert links["edit"] == "https://github.com/누구/강의/edit/main/book/02_lenet.ipynb"
+    assert "title=2.%20LeNet" in links["issue"]
+    assert "colab" not in launch.links("book/glossary.md", "용어집", "누구/강의")
+    assert launch.links("book/02_lenet.ipynb", "2. LeNet", None) == {}
+
+
+def test_the_published_book_has_addresses_cards_and_a_page_for_lost_readers(tmp_path, monkeypatch):
+    """`BOOK_URL`과 `BOOK_REPOSITORY`가 있을 때만 생기는 것. 작은 책으로 확인한다."""
+    source = tmp_path / "source"
+    source.mkdir()
+    extensions = "['myst_parser', 'launch']"
+    (source / "conf.py").write_text(
+        f"import sys; sys.path.insert(0, {str(ROOT / 'book' / '_ext')!r})\n"
+        f"extensions = {extensions}\nhtml_title = '작은 책'\nlanguage = 'ko'\n"
+        "html_theme = 'sphinx_book_theme'\n"
+        f"templates_path = [{str(ROOT / 'book' / '_templates')!r}]\n",
+        encoding="utf-8",
+    )
+    (source / "book" / "_static").mkdir(parents=True)
+    (source / "book" / "_static" / "icon.png").write_bytes(
+        (ROOT / "book/_static/icon.png").read_bytes()
+    )
+    description = "책의 설명이 여기에 적혀 있고 이 글은 공유할 때 보입니다."
+    (source / "index.md").write_text(f"---\ndescription: {description}\n---\n# 첫 쪽\n\n글\n")
+    monkeypatch.setenv("BOOK_URL", "https://example.org/cnn")
+    monkeypatch.setenv("BOOK_REPOSITORY", "someone/cnn")
+    command = [sys.executable, "-m", "sphinx", "-q", source, tmp_path / "html"]
+    subprocess.run(command, check=True, capture_output=True)
+    page = BeautifulSoup((tmp_path / "html/index.html").read_text(encoding="utf-8"), "html.parser")
+    assert page.find("link", rel="canonical")["href"] == "https://example.org/cnn/index.html"
+    card = page.find("meta", property="og:image")["content"]
+    assert (tmp_path / "html" / card.removeprefix("https://example.org/cnn/")).is_file()
+    assert page.find("meta", property="og:description")["content"] == description
+    assert page.find("meta", {"name": "description"})["content"] == description
+    assert page.find("a", string="이 쪽 고치기")["href"].startswith(
+        "https://github.com/someone/cnn"
+    )
+    assert "https://example.org/cnn/index.html" in (tmp_path / "html/sitemap.xml").read_text()
+    lost = (tmp_path / "html/404.html").read_text(encoding="utf-8")
+    assert "쪽을 찾을 수 없습니다" in lost
+    assert 'href="/cnn/index.html"' in lost
