@@ -35,7 +35,7 @@ notebooks: setup  ## 노트북을 깨끗한 커널에서 다시 실행하여 출
 
 book: setup  ## 책을 _build/html에 만든다. 경고가 하나라도 있으면 실패한다
 	rm -rf _build/html _build/.doctrees
-	$(PYTHON) -c "from jupyter_book.cli.main import main; main()" build . -W --keep-going --quiet
+	$(PYTHON) tools/book.py
 	@echo "다 되었습니다. 여십시오: _build/html/index.html"
 
 zip: book  ## 네트워크 없이 읽을 책을 _build/cnn-lectures-book.zip으로 묶는다

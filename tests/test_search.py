@@ -312,7 +312,10 @@ def mini(page, texts: list[str], query: str, typing: bool = False) -> list[int]:
         """([texts, query, typing]) => {
             const pages = texts.map((text, i) => ({
                 url: `${i}.html`, number: `${i}`, sections: [["top", "제목", 1, text, ""]] }));
-            const terms = [["모멘텀", ["momentum"], ["관성"], "", "glossary.html#term-momentum"]];
+            const terms = [
+                ["모멘텀", ["momentum"], ["관성"], "", "glossary.html#term-momentum"],
+                ["배치 정규화", ["batch normalization"], [], "", "glossary.html#term-bn"],
+            ];
             const index = BookSearch.prepare({ pages, terms });
             return BookSearch.search(index, query, { typing }).pages.map(({ page }) => page.order);
         }""",
@@ -324,7 +327,11 @@ def mini(page, texts: list[str], query: str, typing: bool = False) -> list[int]:
     ("query", "texts", "expected"),
     [
         ("배치정규화", ["배치 정규화를", "배치정규화는", "배치와 정규화"], [0, 1]),
-        ("배치 정규화", ["배치 정규화를", "배치정규화는", "정규화와 배치"], [0, 1, 2]),
+        ("배치 정규화", ["배치 정규화를", "배치정규화는", "정규화와 배치"], [0, 1]),
+        ("batch norm", ["batch normalization", "batchnorm", "batch"], [0, 1]),
+        ("batch normalization", ["배치정규화", "Batch Normalization", "batch"], [0, 1]),
+        ("수용영역", ["수용 영역의", "수용영역은", "수용하는 영역"], [0, 1]),
+        ("영역 수용", ["수용 영역의", "수용하는 일"], [0]),
         ("이미지", ["하기 전 이미지", "이 미지의 수"], [0]),
         ("전이", ["하기 전 이미지", "전이는", "이전이"], [1]),
         ("관성", ["일관성", "모멘텀", "관성은"], [1, 2]),
@@ -335,7 +342,8 @@ def mini(page, texts: list[str], query: str, typing: bool = False) -> list[int]:
         ("1x1", ["1×1 합성곱", "11×11", "1×10", "1 × 1"], [0]),
         ("mini batch", ["mini-batch", "minibatch", "mini"], [0, 1]),
         ("전파", ["역전파", "전 파리"], [0]),
-        ("잔차를", ["잔차는", "잔차의", "잔차가", "나머지"], [0, 1, 2]),
+        ("잔차를", ["잔차를", "잔차의", "잔차가", "나머지"], [0, 1, 2]),
+        ("나머지를", ["나머지는", "나무"], [0]),
         ("정확도", ["정확도", "정확히", "정확하게"], [0]),
         ("풀링 ㄱ", ["풀링"], [0]),
         ("커너", ["커널"], []),

@@ -44,7 +44,8 @@ def add_links(app: Sphinx, pagename, templatename, context, doctree):
         return
     metadata = app.env.metadata[pagename]
     if "description" in metadata:
-        context["description"] = metadata["og:description"] = metadata["description"]
+        context["description"] = metadata["description"]
+        metadata["og:description"] = metadata["og:image:alt"] = metadata["description"]
     path = app.env.doc2path(pagename, base=False)
     context["launch"] = links(path, app.env.titles[pagename].astext(), repository())
     if path.endswith(".ipynb"):

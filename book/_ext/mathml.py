@@ -6,6 +6,7 @@ MathML이 MathJax보다 빨리 보이고 KaTeX의 HTML보다 다섯 배 작다.
 """
 
 import json
+import os
 import re
 import unicodedata
 from functools import cache
@@ -18,8 +19,8 @@ from sphinx.errors import ExtensionError
 
 
 @cache
-def katex() -> MiniRacer:
-    """sphinxcontrib-katex에 든 KaTeX를 불러온 자바스크립트 엔진."""
+def katex(process: int) -> MiniRacer:
+    """sphinxcontrib-katex에 든 KaTeX를 불러온 자바스크립트 엔진. 갈라진 프로세스마다 따로 둔다."""
     engine = MiniRacer()
     engine.eval(files("sphinxcontrib").joinpath("katex.min.js").read_text(encoding="utf-8"))
     return engine
@@ -37,10 +38,11 @@ def mathml(latex: str, display: bool) -> str:
     options = {"displayMode": display, "output": "mathml", "strict": "ignore"}
     call = f"katex.renderToString({json.dumps(latex)}, {json.dumps(options)})"
     try:
-        html = katex().eval(call)
+        html = katex(os.getpid()).eval(call)
     except JSEvalException as error:
         raise ExtensionError(f"수식을 읽을 수 없습니다: {latex!r} ({error})") from None
-    html = re.sub(r"<annotation.*?</annotation>", "", html)  # 보이지 않는 LaTeX 원문
+    # 보이지 않는 LaTeX 원문과 뜻 없는 껍데기를 벗긴다.
+    html = re.sub(r"(?s)<annotation.*?</annotation>|</?semantics>|</?span[^>]*>", "", html)
     return re.sub(r'<m(\w+) mathvariant="([\w-]+)">([^<]*)</m\1>', styled, html)
 
 
