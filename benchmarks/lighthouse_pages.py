@@ -17,7 +17,7 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-SITE = Path(__file__).parents[1] / "_build" / "html"
+SITE = Path(os.environ.get("BOOK_SITE", Path(__file__).parents[1] / "_build" / "html"))
 SCORES = ("performance", "accessibility", "best-practices", "seo")
 TIMES = {"first-contentful-paint": "FCP", "largest-contentful-paint": "LCP"}
 TIMES |= {"total-blocking-time": "TBT", "cumulative-layout-shift": "CLS"}

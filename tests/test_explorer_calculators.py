@@ -409,7 +409,7 @@ def test_axe_finds_nothing_wrong_in_either_theme(open_calculator, name, scheme):
     if name == "pooling":
         place.get_by_label("패딩", exact=True).select_option("1")
     assert place.page.locator("html").get_attribute("data-theme") == scheme
-    results = Axe().run(place.page, context=f'[data-explorer="{name}"]')
+    results = Axe().run(place.page, context=f'[data-explorer="{name}"]', options={"preload": False})
     assert results.violations_count == 0, results.generate_report()
 
 

@@ -2,6 +2,7 @@
 
 글을 고쳐 새 글자가 생기면 `tests/test_site.py`가 알린다. 글꼴의 원본은 npm에 있다.
 
+    make book
     npm install pretendard@1.3.9 d2coding@1.3.2 @fontsource/stix-two-math@5.3.0
     python tools/webfonts.py node_modules
 """
@@ -17,20 +18,19 @@ FONTS = ROOT / "book" / "_static" / "fonts"
 SOURCES = {
     "pretendard-400": ROOT / "cnn_lectures/fonts/Pretendard-Regular.otf",
     "pretendard-600": "pretendard/dist/public/static/Pretendard-SemiBold.otf",
-    "d2coding-400": "d2coding/src/d2coding.ttf",
 }
+MONO = "d2coding/src/d2coding.ttf"
 MATH = "@fontsource/stix-two-math/files/stix-two-math-latin-400-normal.woff2"
 
+SCRIPTS = ("ssty", "dtls", "flac", "ccmp", "mark")
 TEXT = ("kern", "liga", "calt", "ccmp", "mark", "mkmk")
 
 # 늘 넣는 글자: 라틴, 그리스, 문장 부호, 위·아래 첨자, 화살표, 수학, 상자 그리기, 도형.
 COMMON = [(0x20, 0x7E), (0xA0, 0xFF), (0x391, 0x3C9), (0x2010, 0x203A), (0x2070, 0x209C)]
 COMMON += [(0x2190, 0x2199), (0x2200, 0x2265), (0x2308, 0x230B), (0x2500, 0x25CF)]
 COMMON += [(0x2713, 0x2717), (0x3000, 0x3011)]
-# 수식의 글자: 굵음·기울임·필기체·겹선 영문자, 기울임 그리스 문자, 늘어나는 괄호.
-LETTERS = [(0x20, 0xFF), (0x370, 0x3FF), (0x2010, 0x2063), (0x2100, 0x2135), (0x2190, 0x21D5)]
-LETTERS += [(0x2200, 0x22FF), (0x2308, 0x230B), (0x23B4, 0x23E1), (0x27E6, 0x27EB)]
-LETTERS += [(0x1D400, 0x1D467), (0x1D49C, 0x1D4CF), (0x1D538, 0x1D550), (0x1D6E2, 0x1D71B)]
+# 수식의 글자: 숫자와 괄호, 기울임 영문자와 그리스 문자(브라우저가 바꾸어 그린다).
+LETTERS = [(0x20, 0x7E), (0x391, 0x3D6), (0x1D434, 0x1D467), (0x210E, 0x210E), (0x1D6FC, 0x1D71B)]
 
 
 def codes(ranges) -> set[int]:
@@ -44,6 +44,13 @@ def book_hangul() -> set[int]:
     files += [*ROOT.glob("cnn_lectures/**/*.py"), *ROOT.glob("book/_*/**/*.[jhp][stoy]*")]
     text = "".join(path.read_text(encoding="utf-8") for path in [*files, ROOT / "_toc.yml"])
     return {ord(letter) for letter in re.findall("[가-힣]", text)}
+
+
+def book_math() -> set[int]:
+    """만들어 둔 책의 수식에 나오는 글자."""
+    pages = (ROOT / "_build" / "html" / "book").glob("*.html")
+    formulas = [re.findall("<math.*?</math>", page.read_text(encoding="utf-8")) for page in pages]
+    return {ord(letter) for page in formulas for letter in "".join(page)} - book_hangul()
 
 
 def write(source: Path, name: str, unicodes: set[int], features) -> None:
@@ -66,7 +73,9 @@ def main(modules: Path) -> None:
     """글꼴을 모두 만든다."""
     for name, source in SOURCES.items():
         write(modules / source, name, codes(COMMON) | book_hangul(), TEXT)
-    write(modules / MATH, "stix-two-math", codes(LETTERS), ("ssty", "dtls", "flac", "ccmp", "mark"))
+    write(modules / MONO, "d2coding-400", codes(COMMON), TEXT)
+    write(modules / MONO, "d2coding-400-hangul", book_hangul(), TEXT)
+    write(modules / MATH, "stix-two-math", codes(LETTERS) | book_math(), SCRIPTS)
 
 
 if __name__ == "__main__":

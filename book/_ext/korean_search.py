@@ -180,7 +180,10 @@ def write_search(app: Sphinx):
     """색인을 쓰고 검색 쪽을 낸다."""
     text = json.dumps(search_index(app), ensure_ascii=False, separators=(",", ":"))
     Path(app.outdir, "search-index.js").write_text(f"var SearchIndex={text};\n", encoding="utf-8")
-    yield "search", {}, "search.html"
+    description = (
+        "이 책에서 낱말을 찾습니다. 한국어와 영어, 다른 책에서 쓰는 말로도 찾을 수 있습니다."
+    )
+    yield "search", {"description": description}, "search.html"
 
 
 def replace_search(app: Sphinx):

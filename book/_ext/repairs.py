@@ -5,7 +5,7 @@
 - 쓰지 않는 스크립트와 바깥을 부르는 스크립트를 뺀다(`SCRIPTS`).
 - 열 개쯤 되는 스타일시트를 하나로 모으고, 책에 나오지 않는 선택자를 버린다.
 - 아이콘 글꼴에서 책이 쓰는 글자만 남겨 스타일시트 안에 넣는다. 1 MB가 2 KB가 된다.
-- 코드 강조에서 색이 없는 요소를 벗긴다.
+- 코드 강조에서 색이 없는 요소를 벗기고, 화면 밖의 절을 미리 재지 않게 한다.
 - 이미지에 크기를 적어, 늦게 도착해도 글이 밀리지 않게 한다.
 - 접근성 검사(axe)가 찾은 잘못을 고친다.
 """
@@ -17,6 +17,7 @@ import logging
 import posixpath
 import re
 import shutil
+from functools import cache
 from pathlib import Path
 
 import tinycss2
@@ -36,6 +37,7 @@ SCRIPTS = (
     "togglebutton.js",
     "search/",
     "explorer/",
+    "page.js",
 )
 INLINE_SCRIPTS = ("toggleHint", "toggleOpenOnPrint", "togglebuttonSelector")
 
@@ -57,7 +59,11 @@ INDEX = """<!DOCTYPE html>
 </html>
 """
 
+OWN = ("book.css", "explorer/", "search/")
 DROPPED_RULES = r"@charset|@import|@font-face.*Font Awesome"
+
+# 책 전체의 줄 나눔을 한꺼번에 다시 재는 곳. 같은 일을 page.js가 보이는 것만 골라 한다.
+SCROLL_CHECK = ',"complete"===document.readyState?I():window.addEventListener("load",I)'
 
 COPY_MESSAGES = """'ko': {
     'copy': '복사하기',
@@ -109,12 +115,19 @@ def mended(html: str) -> str:
     return html.replace('<th class="head"><p></p></th>', '<td class="head"></td>')
 
 
+@cache
+def fonts_version() -> str:
+    """글꼴이 바뀌면 함께 바뀌는 짧은 이름."""
+    fonts = sorted((Path(__file__).parents[1] / "_static" / "fonts").glob("pretendard-*"))
+    return hashlib.sha256(b"".join(font.read_bytes() for font in fonts)).hexdigest()[:8]
+
+
 def mend_page(app: Sphinx, pagename, templatename, context, doctree):
     """템플릿에 넘길 값을 고친다. 다른 확장이 모두 끝난 뒤에 부른다."""
+    context["fonts_version"] = fonts_version()
     if "script_files" in context:
         context["script_files"] = keep_scripts(context["script_files"])
-        own = [css for css in context["css_files"] if path_of(css).startswith("explorer/")]
-        context["css_files"] = [f"_static/{STYLE}", *own]
+        context["css_files"] = [f"_static/{STYLE}"]
     if context.get("body"):
         context["body"] = mended(sized_images(context["body"], app))
 
@@ -188,11 +201,15 @@ def style(root: Path, sheets: list[str]) -> str:
             words.update(re.findall(r"[\w-]+", script))
     for script in root.glob("_static/**/*.js"):
         words.update(re.findall(r"[\w-]+", script.read_text(encoding="utf-8")))
-    texts = [(root / "_static" / sheet).read_text(encoding="utf-8") for sheet in sheets]
+    texts = {sheet: (root / "_static" / sheet).read_text(encoding="utf-8") for sheet in sheets}
     key = hashlib.sha256(repr((texts, sorted(words))).encode()).hexdigest()
     cache = root.parent / f".style-{key}.css"
     if not cache.exists():
-        css = "\n".join(purged(parse(text), words) for text in texts)
+        # 우리가 쓴 것은 버릴 것이 없고, 클래스의 이름을 스크립트가 이어 붙이기도 한다.
+        css = "\n".join(
+            text if sheet.startswith(OWN) else purged(parse(text), words)
+            for sheet, text in texts.items()
+        )
         css = icon_font(css, root / "_static/vendor/fontawesome/webfonts") + css
         remove(root.parent.glob(".style-*.css"))
         cache.write_text(css, encoding="utf-8")
@@ -214,19 +231,25 @@ def finish(app: Sphinx, error):
         remove(static.glob(pattern))
     sheets = ["basic.css", "styles/pydata-sphinx-theme.css"]
     sheets += [name for name in map(path_of, app.builder._css_files) if (static / name).is_file()]
-    sheets = [name for name in sheets if not name.startswith("explorer/")]
+    sheets += sorted(str(path.relative_to(static)) for path in static.glob("explorer/*.css"))
+    sheets = list(dict.fromkeys(sheets))
     text = style(static.parent, sheets)
-    remove([static / "vendor", static / "styles", *(static.glob("*.css"))])
+    remove([*static.rglob("*.css"), static / "vendor", static / "styles"])
     (static / STYLE).write_text(text, encoding="utf-8")
 
     # jupyter-book가 만드는 첫 쪽에는 제목도 언어도 없다.
     (static.parent / "index.html").write_text(INDEX.format(title=app.config.html_title), "utf-8")
 
-    copy = static / "copybutton.js"
-    script = copy.read_text(encoding="utf-8")
-    if "'en': {" not in script:
-        raise ExtensionError("sphinx-copybutton의 말을 담은 표를 찾지 못했습니다.")
-    copy.write_text(script.replace("'en': {", COPY_MESSAGES, 1), encoding="utf-8")
+    patch(static / "copybutton.js", "'en': {", COPY_MESSAGES)
+    patch(static / "scripts" / "pydata-sphinx-theme.js", SCROLL_CHECK, "")
+
+
+def patch(script: Path, old: str, new: str):
+    """테마의 스크립트에서 한 곳을 고친다. 판이 바뀌어 그 자리가 없으면 알린다."""
+    text = script.read_text(encoding="utf-8")
+    if old not in text:
+        raise ExtensionError(f"{script.name}에서 고칠 곳을 찾지 못했습니다: {old!r}")
+    script.write_text(text.replace(old, new, 1), encoding="utf-8")
 
 
 def allow_parallel(app: Sphinx):
