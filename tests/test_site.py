@@ -1,6 +1,7 @@
 """만든 책이 브라우저에서 제대로 읽히는지: 접근성, 오프라인, 글꼴, 조판, 전송량, 수식, 링크."""
 
 import gzip
+import html
 import re
 import subprocess
 import sys
@@ -211,6 +212,23 @@ def test_web_fonts_hold_every_letter_of_the_book(site):
         with TTFont(site / "_static" / "fonts" / f"{name}.woff2") as font:
             missing = {letter for letter in hangul if ord(letter) not in font.getBestCmap()}
         assert not missing, f"`python tools/webfonts.py`로 글꼴을 다시 만드십시오: {missing}"
+
+
+def test_the_math_font_holds_every_sign_of_the_formulas(site):
+    """글에 적힌 글자에 더해, 브라우저가 스스로 그리는 기울임 글자와 근호도 있어야 한다."""
+    with TTFont(site / "_static" / "fonts" / "stix-two-math.woff2") as font:
+        known = font.getBestCmap()
+        assert "MATH" in font
+    text = ""
+    for page in site.glob("book/*.html"):
+        for formula in re.findall("<math.*?</math>", page.read_text(encoding="utf-8")):
+            text += "√" if "<msqrt" in formula else ""
+            text += re.sub("<[^>]*>", "", formula)
+            for letter in re.findall(r"<mi>(\w)</mi>", formula):
+                if "a" <= letter <= "z" and letter != "h":
+                    text += chr(0x1D44E + ord(letter) - ord("a"))
+    letters = set(html.unescape(text)) - set(re.findall("[가-힣\\s\u2061]", text))
+    assert {letter for letter in letters if ord(letter) not in known} == set()
 
 
 def test_web_fonts_are_used_and_icons_drawn(open_page):

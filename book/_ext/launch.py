@@ -14,7 +14,7 @@ from sphinx.application import Sphinx
 BRANCH = "main"
 FONT = Path(__file__).parents[2] / "cnn_lectures" / "fonts" / "Pretendard-Regular.otf"
 NOT_FOUND = """<h1>쪽을 찾을 수 없습니다</h1>
-<p>주소가 바뀌었거나 잘못 적혔습니다. 왼쪽의 차례에서 고르거나 위의 찾기 단추로 찾아보십시오.</p>"""
+<p>주소가 바뀌었거나 잘못 적혔습니다. 왼쪽의 차례에서 고르거나 위의 검색 단추로 찾아보십시오.</p>"""
 
 
 def repository() -> str | None:

@@ -227,6 +227,8 @@ def finish(app: Sphinx, error):
     if error or app.builder.name != "html":
         return
     static = Path(app.outdir, "_static")
+    if not (static / "basic.css").exists():
+        return  # 바뀐 쪽이 없어 Sphinx가 아무것도 복사하지 않았다
     for pattern in UNUSED:
         remove(static.glob(pattern))
     sheets = ["basic.css", "styles/pydata-sphinx-theme.css"]
