@@ -339,6 +339,17 @@ def test_no_raw_latex_is_left(site, name):
     assert not re.search(r"\\\(|\\frac|\\cdot|\$", page.get_text())
 
 
+PARTS = dict.fromkeys(("msub", "msup", "mfrac", "munder", "mover", "mroot"), 2)
+PARTS |= {"msubsup": 3, "munderover": 3}
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_formulas_have_as_many_parts_as_mathml_asks(soup, name):
+    r"""`y_{\max}`처럼 KaTeX가 잘못 적는 꼴은 브라우저가 첨자로 그리지 않는다."""
+    for tag in soup(name).find_all(list(PARTS)):
+        assert len(tag.find_all(True, recursive=False)) == PARTS[tag.name], tag
+
+
 @pytest.mark.parametrize(
     ("latex", "piece"),
     [
