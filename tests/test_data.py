@@ -32,7 +32,7 @@ def write(folder: Path, raw: dict, *, suffix: str = "") -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in raw.items():
         path = folder / (name + suffix)
-        path.write_bytes(gzip.compress(content, 1) if suffix else content)
+        path.write_bytes(gzip.compress(content, 1, mtime=0) if suffix else content)
     return folder
 
 
@@ -99,7 +99,7 @@ def test_damaged_file(tmp_path, raw, damage, reason):
     assert "다시 받으십시오" in str(caught.value)
 
 
-@pytest.mark.parametrize("content", [b"not gzip", gzip.compress(b"cut short" * 99)[:-20]])
+@pytest.mark.parametrize("content", [b"not gzip", gzip.compress(b"cut short" * 99, mtime=0)[:-20]])
 def test_broken_gzip(tmp_path, raw, content):
     write(tmp_path, {name: raw[name] for name in raw if name != FIRST})
     (tmp_path / f"{FIRST}.gz").write_bytes(content)
@@ -108,7 +108,7 @@ def test_broken_gzip(tmp_path, raw, content):
 
 
 def test_corrupt_deflate_stream(tmp_path, raw):
-    content = bytearray(gzip.compress(raw["t10k-labels-idx1-ubyte"]))
+    content = bytearray(gzip.compress(raw["t10k-labels-idx1-ubyte"], mtime=0))
     content[20:40] = b"\xff" * 20
     (tmp_path / f"{FIRST}.gz").write_bytes(content)
     with pytest.raises(data.DataError, match="읽을 수 없습니다"):
@@ -155,7 +155,7 @@ def test_second_mirror_is_tried(empty_cache, mirror, raw, monkeypatch, tmp_path)
     assert data.read_anywhere(FIRST) == raw[FIRST]
 
 
-@pytest.mark.parametrize("content", [b"", b"<html>", gzip.compress(b"half")[:-8]])
+@pytest.mark.parametrize("content", [b"", b"<html>", gzip.compress(b"half", mtime=0)[:-8]])
 def test_bad_download_leaves_nothing(empty_cache, mirror, content):
     (mirror / f"{FIRST}.gz").write_bytes(content)
     with pytest.raises(
