@@ -2,8 +2,8 @@
 
 Node.js와 Chromium이 있어야 한다. 인자로 쪽의 이름을 주면 그 쪽만 잰다.
 
-    npm install --prefix /tmp/lighthouse lighthouse@12
-    python benchmarks/lighthouse_pages.py --lighthouse /tmp/lighthouse/node_modules/.bin/lighthouse
+    npm install lighthouse@12
+    python benchmarks/lighthouse_pages.py --lighthouse node_modules/.bin/lighthouse
 """
 
 import argparse

@@ -19,6 +19,11 @@ def check_version(expected: str) -> None:
     Parameters
     ----------
     expected : 노트북이 검증된 cnn_lectures의 판
+
+    Warns
+    -----
+    UserWarning
+        두 판이 다를 때.
     """
     if expected != __version__:
         warnings.warn(

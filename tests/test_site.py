@@ -34,8 +34,8 @@ def soup(site):
 
     def read(name):
         if name not in pages:
-            html = (site / name).read_text(encoding="utf-8")
-            pages[name] = BeautifulSoup(html, "html.parser")
+            text = (site / name).read_text(encoding="utf-8")
+            pages[name] = BeautifulSoup(text, "html.parser")
         return pages[name]
 
     return read
@@ -422,14 +422,17 @@ def test_the_published_book_has_addresses_cards_and_a_page_for_lost_readers(tmp_
         (ROOT / "book/_static/icon.png").read_bytes()
     )
     description = "책의 설명이 여기에 적혀 있고 이 글은 공유할 때 보입니다."
-    toctree = "```{toctree}\ntwo\n```"
+    # Sphinx는 다섯 쪽이 넘을 때만 나란히 쓰고, 그래야 나란히 쓸 수 없는 확장을 경고한다.
+    others = [f"page{number}" for number in range(8)]
+    toctree = "\n".join(("```{toctree}", *others, "```"))
     (source / "index.md").write_text(
         f"---\ndescription: {description}\n---\n# 첫 쪽\n\n{toctree}\n"
     )
-    (source / "two.md").write_text("# 둘째 쪽\n\n글\n")
+    for other in others:
+        (source / f"{other}.md").write_text(f"# {other}\n\n글\n")
     monkeypatch.setenv("BOOK_URL", "https://example.org/cnn")
     monkeypatch.setenv("BOOK_REPOSITORY", "someone/cnn")
-    command = [sys.executable, "-m", "sphinx", "-q", source, tmp_path / "html"]
+    command = [sys.executable, "-m", "sphinx", "-q", "-W", "-j", "2", source, tmp_path / "html"]
     subprocess.run(command, check=True, capture_output=True)
     page = BeautifulSoup((tmp_path / "html/index.html").read_text(encoding="utf-8"), "html.parser")
     assert page.find("link", rel="canonical")["href"] == "https://example.org/cnn/index.html"

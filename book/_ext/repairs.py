@@ -43,11 +43,24 @@ INLINE_SCRIPTS = ("toggleHint", "toggleOpenOnPrint", "togglebuttonSelector")
 
 # 만든 책에 남길 까닭이 없는 파일.
 UNUSED = [
-    *("**/*.map", "**/*.LICENSE.txt", "*macros.html", "locales", "images"),
-    *("file.png", "plus.png", "minus.png"),
-    *("scripts/fontawesome.js", "scripts/bootstrap.js", "sphinx-thebe.*", "sphinx-design.min.css"),
-    *("design-tabs.js", "searchtools.js", "language_data.js", "translations.js"),
-    *("sphinx_highlight.js", "copybutton_funcs.js"),
+    "**/*.map",
+    "**/*.LICENSE.txt",
+    "*macros.html",
+    "locales",
+    "images",
+    "file.png",
+    "plus.png",
+    "minus.png",
+    "scripts/fontawesome.js",
+    "scripts/bootstrap.js",
+    "sphinx-thebe.*",
+    "sphinx-design.min.css",
+    "design-tabs.js",
+    "searchtools.js",
+    "language_data.js",
+    "translations.js",
+    "sphinx_highlight.js",
+    "copybutton_funcs.js",
 ]
 
 INDEX = """<!DOCTYPE html>
