@@ -15,6 +15,7 @@ nbval 그대로는 그림을 비교하지 않고, 실행한 적 없는 칸을 �
 import base64
 import binascii
 import io
+import json
 import math
 import os
 import re
@@ -44,7 +45,11 @@ def flatten(outputs) -> list[tuple[str, object]]:
         elif output.output_type == "error":
             flat.append(("error", f"{output.ename}: {output.evalue}"))
         else:
-            flat += sorted(output.data.items())
+            flat += [
+                # JSON에서는 열쇠의 차례가 뜻이 없다
+                (kind, json.dumps(data, sort_keys=True) if kind.endswith("+json") else data)
+                for kind, data in sorted(output.data.items())
+            ]
     return flat
 
 

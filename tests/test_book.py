@@ -10,6 +10,7 @@ import yaml
 from IPython.core.inputtransformer2 import TransformerManager
 
 import cnn_lectures
+from cnn_lectures.exercises._kinds import MIME
 from tests.notebook_verifier import VERIFY_KEYS
 
 ROOT = Path(__file__).parents[1]
@@ -71,13 +72,38 @@ def outputs(path: Path) -> list:
     return [output for cell in cells(path, "code") for output in cell.outputs]
 
 
+def is_exercise(output) -> bool:
+    """연습 문제의 글이나 풀이인지. 계산한 것이 아니라 사람이 쓴 글이다."""
+    data = output.get("data", {})
+    return MIME in data or data.get("text/plain", "").startswith(("⬜", "✅"))
+
+
 def output_text(path: Path) -> str:
     texts = []
     for output in outputs(path):
-        texts += [output.get("text", "")] + [
-            value for kind, value in output.get("data", {}).items() if kind.startswith("text/")
-        ]
+        if not is_exercise(output):
+            data = output.get("data", {})
+            texts += [value for kind, value in data.items() if kind.startswith("text/")]
+            texts.append(output.get("text", ""))
     return "\n".join(texts)
+
+
+def explanations(path: Path) -> str:
+    """연습 문제의 풀이."""
+    return "\n".join(
+        output.data["text/markdown"]
+        for output in outputs(path)
+        if is_exercise(output) and output.data["text/plain"].startswith("✅")
+    )
+
+
+def answers(path: Path) -> set[str]:
+    """연습 문제의 정답. 패키지가 계산한 것이다."""
+    keys = [
+        output["data"][MIME]["key"] for output in outputs(path) if MIME in output.get("data", {})
+    ]
+    values = [value for key in keys if key and key["kind"] == "numbers" for value in key["answer"]]
+    return {f"{value:,.0f}" for value in values}
 
 
 def toc_files() -> list[str]:
@@ -144,6 +170,8 @@ def test_cells_are_short(path):
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=IDS)
 def test_notebook_defines_nothing_that_belongs_in_the_package(path):
     for cell in cells(path, "code"):
+        if {"answer", "solution"} & set(cell.metadata.get("tags", ())):
+            continue  # 연습 문제의 답은 독자가 노트북에 적는다
         for node in ast.walk(parsed(cell)):
             assert not isinstance(node, ast.FunctionDef | ast.ClassDef), cell.source
 
@@ -222,12 +250,11 @@ def test_tolerances_are_declared_and_tight(path):
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=IDS)
 def test_numbers_in_prose_are_computed_or_cited(path):
-    """본문에 적힌 천 단위 쉼표가 든 수는 같은 쪽의 출력에 나오거나 출처가 있어야 한다."""
-    proved = set(re.findall(r"\d[\d,]*\d", output_text(path)))
+    """본문과 풀이의 천 단위 쉼표가 든 수는 같은 쪽의 출력에 나오거나 출처가 있어야 한다."""
+    proved = set(re.findall(r"\d[\d,]*\d", output_text(path))) | answers(path)
     proved |= {f"{int(n):,}" for n in proved if n.isdigit()}
-    claimed = set(
-        re.findall(r"(?<![\d,.])\d{1,3}(?:,\d{3})+(?!\d)", prose(path).replace("{,}", ","))
-    )
+    text = (prose(path) + explanations(path)).replace("{,}", ",")
+    claimed = set(re.findall(r"(?<![\d,.])\d{1,3}(?:,\d{3})+(?!\d)", text))
     assert claimed - proved - set(CITED.get(path.stem, ())) == set()
 
 
