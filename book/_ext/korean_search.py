@@ -56,8 +56,10 @@ def inline(node: nodes.Node, bibliography: dict) -> str:
 
 
 def blocks(node: nodes.Node, bibliography: dict):
-    """절 하나의 문단, 그림 설명, 표의 줄. 아래 절과 수식, 코드, 출력은 뺀다."""
+    """절 하나의 문단, 그림 설명, 표의 줄. 아래 절과 수식, 코드, 출력, 퀴즈는 뺀다."""
     if isinstance(node, nodes.section | nodes.FixedTextElement | nodes.raw | nodes.comment):
+        return
+    if node.tagname == "quiz":  # 답한 뒤에야 보이는 글
         return
     if node.tagname == "bibliography":
         for entry in bibliography.values():

@@ -37,6 +37,7 @@ SCRIPTS = (
     "togglebutton.js",
     "search/",
     "explorer/",
+    "quiz/",
     "page.js",
 )
 INLINE_SCRIPTS = ("toggleHint", "toggleOpenOnPrint", "togglebuttonSelector")
@@ -72,7 +73,7 @@ INDEX = """<!DOCTYPE html>
 </html>
 """
 
-OWN = ("book.css", "explorer/", "search/")
+OWN = ("book.css", "explorer/", "quiz/", "search/")
 DROPPED_RULES = r"@charset|@import|@font-face.*Font Awesome"
 
 # 책 전체의 줄 나눔을 한꺼번에 다시 재는 곳. 같은 일을 page.js가 보이는 것만 골라 한다.
@@ -246,7 +247,8 @@ def finish(app: Sphinx, error):
         remove(static.glob(pattern))
     sheets = ["basic.css", "styles/pydata-sphinx-theme.css"]
     sheets += [name for name in map(path_of, app.builder._css_files) if (static / name).is_file()]
-    sheets += sorted(str(path.relative_to(static)) for path in static.glob("explorer/*.css"))
+    for folder in ("explorer", "quiz"):  # 그것이 있는 쪽에서만 켜므로 위의 목록에 없을 수 있다
+        sheets += sorted(str(path.relative_to(static)) for path in static.glob(f"{folder}/*.css"))
     sheets = list(dict.fromkeys(sheets))
     text = style(static.parent, sheets)
     remove([*static.rglob("*.css"), static / "vendor", static / "styles"])
