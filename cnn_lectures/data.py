@@ -10,9 +10,12 @@ import os
 import tempfile
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from http.client import HTTPException
 from pathlib import Path
 from typing import NamedTuple
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
 import torch
 import torch.nn.functional as F
@@ -24,6 +27,7 @@ from torch.utils.data import (
     SequentialSampler,
     TensorDataset,
 )
+from tqdm import tqdm
 
 from cnn_lectures import _checks
 
@@ -122,20 +126,49 @@ def batch_loader(split: Split, batch_size: int, *, shuffle: bool = False) -> Dat
 
 def read_verified(folder: str | Path | None = None) -> dict[str, bytes]:
     """네 파일의 확인된 바이트를 `FILES`의 차례대로 돌려준다."""
-    chosen = folder or os.environ.get(ENVIRONMENT_VARIABLE)
-    if chosen:  # 사용자가 고른 폴더가 잘못되었으면 다른 곳을 뒤지지 않고 알린다.
-        return {name: verified(name, find(name, Path(chosen).expanduser())) for name in FILES}
+    if chosen_folder(folder):  # 고른 폴더가 잘못되었으면 다른 곳을 뒤지지 않고 알린다.
+        return {name: search(name, folder)[1] for name in FILES}
     return {name: read_anywhere(name) for name in FILES}
+
+
+def chosen_folder(folder: str | Path | None = None) -> Path | None:
+    """사용자가 인자나 환경 변수로 고른 폴더. 고르지 않았으면 None."""
+    chosen = folder or os.environ.get(ENVIRONMENT_VARIABLE)
+    return Path(chosen).expanduser() if chosen else None
+
+
+def search(name: str, folder: str | Path | None = None) -> tuple[Path, bytes]:
+    """고른 폴더, 없으면 캐시와 데비안 패키지에서 찾은 `name`의 (경로, 확인된 바이트)."""
+    chosen = chosen_folder(folder)
+    *others, last = (chosen,) if chosen else (cache_folder(), DEBIAN_FOLDER)
+    for place in others:
+        with suppress(DataError):
+            path = find(name, place)
+            return path, verified(name, path)
+    path = find(name, last)
+    return path, verified(name, path)
 
 
 def read_anywhere(name: str) -> bytes:
     """캐시, 데비안 패키지, 내려받기의 차례로 `name`을 읽는다."""
-    for place in (cache_folder(), DEBIAN_FOLDER):
-        try:
-            return verified(name, find(name, place))
-        except DataError:
-            continue  # 캐시가 상했으면 새로 받아 덮어쓴다.
-    return verified(name, download(name))
+    try:
+        return search(name)[1]
+    except DataError:
+        return verified(name, download(name))  # 캐시가 상했으면 새로 받아 덮어쓴다.
+
+
+def obtain(name: str, folder: str | Path | None = None) -> tuple[Path, bool]:
+    """`name`을 찾고, 없으면 고른 폴더나 캐시에 내려받는다. (경로, 새로 받았는지)를 돌려준다.
+
+    고른 폴더에 있는 파일이 상했으면 사용자의 것이므로 덮어쓰지 않고 `DataError`로 알린다.
+    """
+    chosen = chosen_folder(folder)
+    try:
+        path = find(name, chosen) if chosen else search(name)[0]
+    except DataError:
+        return download(name, chosen), True
+    verified(name, path)
+    return path, False
 
 
 def find(name: str, folder: Path) -> Path:
@@ -159,7 +192,7 @@ def verified(name: str, path: Path) -> bytes:
     remedy = "이 파일을 지우고 다시 받으십시오."
     try:
         content = path.read_bytes()
-        if path.suffix == ".gz":
+        if ".gz" in path.suffixes:  # 받는 중인 것은 .gz.part이다.
             content = gzip.decompress(content)
     except (OSError, EOFError, zlib.error) as problem:
         raise DataError(f"{path}: 읽을 수 없습니다 ({problem}). {remedy}") from None
@@ -193,26 +226,96 @@ def torchvision_root(folder: str | Path | None = None) -> Path:
     return raw.parents[1]
 
 
-def download(name: str) -> Path:
-    """torchvision이 쓰는 주소에서 `name`.gz를 캐시에 내려받는다."""
+def download(name: str, folder: Path | None = None) -> Path:
+    """torchvision이 쓰는 주소에서 `name`.gz를 `folder`(생략하면 캐시)에 내려받는다.
+
+    도중에 끊기면 받은 만큼을 .part 파일로 남기고, 다음에 그 뒤부터 이어받는다.
+    """
     from torchvision.datasets import FashionMNIST
 
-    path = cache_folder() / f"{name}.gz"
+    path = (folder or cache_folder()) / f"{name}.gz"
+    part = path.with_name(f"{path.name}.part")
+    path.parent.mkdir(parents=True, exist_ok=True)
     problems = []
-    for mirror in FashionMNIST.mirrors:
-        url = f"{mirror.rstrip('/')}/{path.name}"
-        try:
-            with complete_file(path) as partial:
-                torch.hub.download_url_to_file(url, str(partial), progress=show_progress())
-                verified(name, partial)
+    with one_at_a_time(path.parent):
+        with suppress(DataError):  # 기다리는 동안 다른 프로세스가 받았을 수 있다.
+            verified(name, path)
             return path
-        except (OSError, DataError) as problem:
-            problems.append(f"{url}: {problem}")
+        for mirror in FashionMNIST.mirrors:
+            url = f"{mirror.rstrip('/')}/{path.name}"
+            try:
+                receive_verified(url, name, part)
+            except (OSError, HTTPException, DataError) as problem:
+                problems.append(f"{url}: {problem}")
+                continue
+            os.replace(part, path)
+            path.with_suffix("").unlink(missing_ok=True)  # 상한 것이 있으면 받은 것을 가린다.
+            return path
+    kept = "받은 만큼은 남겨 두었으니 다시 실행하면 이어받습니다. " if part.exists() else ""
     raise DataError(
-        f"{path}: 내려받지 못했습니다 ({'; '.join(problems)}). 네트워크를 확인하거나, "
+        f"{path}: 내려받지 못했습니다 ({'; '.join(problems)}). {kept}네트워크를 확인하거나, "
         f"네 파일({', '.join(FILES)})이 든 폴더를 {ENVIRONMENT_VARIABLE}에 적으십시오. "
         "데비안과 우분투에서는 `apt install dataset-fashion-mnist`로도 됩니다."
     )
+
+
+def receive_verified(url: str, name: str, part: Path) -> None:
+    """`url`을 `part`에 받아 확인한다. 이어받은 것이 상했으면 지우고 처음부터 한 번 더 받는다."""
+    resumed = receive(url, part)
+    try:
+        verified(name, part)
+    except DataError:
+        part.unlink()
+        if not resumed:
+            raise
+        receive_verified(url, name, part)
+
+
+def receive(url: str, part: Path) -> bool:
+    """`url`을 `part`에 이어받고, 앞서 받은 것을 살렸는지를 돌려준다."""
+    start = part.stat().st_size if part.exists() else 0
+    request = Request(url, headers={"Range": f"bytes={start}-"} if start else {})
+    try:
+        response = urlopen(request, timeout=30)
+    except HTTPError as problem:
+        problem.close()
+        if start and problem.code == 416:  # 이미 다 받았거나, 남은 것이 서버의 파일과 다르다.
+            return True
+        raise
+    with response:
+        if response.status != 206:  # 서버가 이어 주지 않으면 처음부터 받는다.
+            start = 0
+        length = response.headers["Content-Length"]
+        total = start + int(length) if length else None
+        bar = tqdm(
+            desc=part.stem, initial=start, total=total, unit="B", unit_scale=True,
+            leave=False, disable=not show_progress(),
+        )  # fmt: skip
+        with bar, part.open("ab" if start else "wb") as file:
+            while chunk := response.read(2**16):
+                file.write(chunk)
+                bar.update(len(chunk))
+            size = file.tell()
+    if total is not None and size < total:
+        raise ConnectionError(f"{total:,}바이트 가운데 {size:,}바이트만 받고 연결이 끊겼습니다")
+    return start > 0
+
+
+@contextmanager
+def one_at_a_time(folder: Path) -> Iterator[None]:
+    """여러 프로세스가 `folder`에 함께 내려받지 않도록 기다린다. Windows에서는 기다리지 않는다."""
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # 잠글 수 없는 파일 시스템도 있다.
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 @contextmanager

@@ -2,9 +2,14 @@
 
 import gzip
 import shutil
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+import pytest_socket
 import torch
 from torchvision.datasets import FashionMNIST
 
@@ -213,3 +218,179 @@ def test_batch_loader_gives_every_image_once_in_batches(shuffle):
 def test_batch_loader_explains_wrong_batch_size():
     with pytest.raises(ValueError, match="`batch_size`: 1 이상"):
         data.batch_loader(data.Split(torch.zeros(1, 1, 1, 1), torch.zeros(1)), 0)
+
+
+LABELS = "t10k-labels-idx1-ubyte"
+CUT = 2000
+
+
+@pytest.fixture
+def server(no_network, empty_cache, raw, monkeypatch):
+    """네 파일을 내주는, 이 컴퓨터 안의 진짜 HTTP 서버.
+
+    `ranges`는 이어 주는지, `cut`은 몇 바이트를 보내고 연결을 끊을지이다. `asked`에 요청이 남는다.
+    """
+    pytest_socket.enable_socket()
+    monkeypatch.setenv("no_proxy", "*")
+    files = {LABELS: gzip.compress(raw[LABELS], mtime=0)}
+    state = SimpleNamespace(ranges=True, cut=None, asked=[], files=files)
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            wanted = self.headers["Range"]
+            state.asked.append(wanted)
+            content = state.files.get(self.path.strip("/").removesuffix(".gz"))
+            if content is None:
+                self.send_error(404)
+                return
+            start = int(wanted[6:-1]) if wanted and state.ranges else 0
+            if wanted and state.ranges and start >= len(content):
+                self.send_error(416)
+                return
+            self.send_response(206 if start else 200)
+            self.send_header("Content-Length", str(len(content) - start))
+            self.end_headers()
+            self.wfile.write(content[start : state.cut])
+
+        def log_message(self, *_):
+            pass
+
+    running = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    monkeypatch.setattr(FashionMNIST, "mirrors", [f"http://127.0.0.1:{running.server_port}/"])
+    yield state
+    running.shutdown()
+    running.server_close()
+    thread.join()
+
+
+def part_of(folder: Path) -> Path:
+    return folder / f"{LABELS}.gz.part"
+
+
+def test_download_over_http(server, empty_cache, raw):
+    path = data.download(LABELS)
+    assert data.verified(LABELS, path) == raw[LABELS]
+    assert server.asked == [None]
+    assert list(empty_cache.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("ranges", [True, False])
+def test_cut_download_is_resumed(server, empty_cache, raw, ranges):
+    server.cut = CUT
+    size = len(server.files[LABELS])
+    message = rf"{size:,}바이트 가운데 2,000바이트만 받고 .*다시 실행하면 이어받습니다"
+    with pytest.raises(data.DataError, match=message):
+        data.read_anywhere(LABELS)
+    assert list(empty_cache.iterdir()) == [part_of(empty_cache)]
+    assert part_of(empty_cache).read_bytes() == server.files[LABELS][:CUT]
+
+    server.cut, server.ranges = None, ranges
+    assert data.read_anywhere(LABELS) == raw[LABELS]
+    assert server.asked == [None, f"bytes={CUT}-"]
+    assert [path.name for path in empty_cache.iterdir()] == [f"{LABELS}.gz"]
+
+
+def test_resumed_twice(server, empty_cache, raw):
+    for cut in (CUT, 2 * CUT):
+        server.cut = cut
+        with pytest.raises(data.DataError, match="이어받습니다"):
+            data.download(LABELS)
+        assert part_of(empty_cache).stat().st_size == cut
+    server.cut = None
+    assert data.read_anywhere(LABELS) == raw[LABELS]
+    assert server.asked[-1] == f"bytes={2 * CUT}-"
+
+
+@pytest.mark.parametrize("length", [CUT, 100_000])
+def test_strange_partial_file_is_received_anew_once(server, empty_cache, raw, length):
+    empty_cache.mkdir(parents=True)
+    part_of(empty_cache).write_bytes(b"x" * length)
+    assert data.read_anywhere(LABELS) == raw[LABELS]
+    assert server.asked == [f"bytes={length}-", None]
+
+
+def test_strange_partial_file_and_strange_server(server, empty_cache):
+    empty_cache.mkdir(parents=True)
+    part_of(empty_cache).write_bytes(b"x" * CUT)
+    server.files[LABELS] = b"y" * 2 * CUT
+    with pytest.raises(data.DataError, match="내려받지 못했습니다") as caught:
+        data.download(LABELS)
+    assert "이어받습니다" not in str(caught.value)
+    assert server.asked == [f"bytes={CUT}-", None]
+    assert list(empty_cache.iterdir()) == []
+
+
+def test_complete_partial_file_needs_nothing_more(server, empty_cache, raw):
+    empty_cache.mkdir(parents=True)
+    part_of(empty_cache).write_bytes(server.files[LABELS])
+    assert data.read_anywhere(LABELS) == raw[LABELS]
+    assert server.asked == [f"bytes={len(server.files[LABELS])}-"]
+
+
+def test_stopped_by_the_user_and_resumed(server, empty_cache, raw, monkeypatch):
+    class Stopped(data.tqdm):
+        def update(self, n=1):
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(data, "tqdm", Stopped)
+        with pytest.raises(KeyboardInterrupt):
+            data.download(LABELS)
+    assert list(empty_cache.iterdir()) == [part_of(empty_cache)]
+    assert data.read_anywhere(LABELS) == raw[LABELS]
+
+
+def test_missing_on_the_server(server, empty_cache):
+    with pytest.raises(data.DataError, match="404"):
+        data.download("train-labels-idx1-ubyte")
+    assert list(empty_cache.iterdir()) == []
+
+
+def test_two_downloads_at_once_ask_the_server_once(server, empty_cache):
+    with ThreadPoolExecutor(2) as pool:
+        paths = list(pool.map(data.download, [LABELS] * 2))
+    assert paths == [empty_cache / f"{LABELS}.gz"] * 2
+    assert server.asked == [None]
+
+
+def test_damaged_plain_file_in_the_cache_does_not_hide_the_new_one(server, empty_cache, raw):
+    write(empty_cache, {LABELS: raw[LABELS][:50]})
+    assert data.read_anywhere(LABELS) == raw[LABELS]
+    assert data.search(LABELS) == (empty_cache / f"{LABELS}.gz", raw[LABELS])
+    assert server.asked == [None]
+
+
+def test_download_shows_progress_when_asked(server, monkeypatch, capsys):
+    monkeypatch.delenv("CI", raising=False)
+    monkeypatch.setenv("CNN_LECTURES_PROGRESS", "1")
+    data.download(LABELS)
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert f"{LABELS}.gz: " in err
+    assert "5.12k" in err
+
+
+def test_obtain_fills_the_chosen_folder(server, empty_cache, tmp_path, raw):
+    path, new = data.obtain(LABELS, tmp_path / "usb")
+    assert path == tmp_path / "usb" / f"{LABELS}.gz"
+    assert new
+    assert data.obtain(LABELS, tmp_path / "usb") == (path, False)
+    assert data.verified(LABELS, path) == raw[LABELS]
+    assert server.asked == [None]
+    assert not empty_cache.exists()
+
+
+def test_obtain_does_not_replace_a_damaged_file_of_the_user(server, tmp_path, raw):
+    path = write(tmp_path / "mine", {LABELS: raw[LABELS][:50]}) / LABELS
+    with pytest.raises(data.DataError, match="다시 받으십시오"):
+        data.obtain(LABELS, path.parent)
+    assert path.read_bytes() == raw[LABELS][:50]
+    assert server.asked == []
+
+
+def test_obtain_uses_what_is_already_there(server, empty_cache, raw):
+    write(empty_cache, raw)
+    assert data.obtain(LABELS) == (empty_cache / LABELS, False)
+    assert server.asked == []

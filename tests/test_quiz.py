@@ -48,7 +48,8 @@ def test_key_in_the_page_is_that_of_the_package(open_page, chapter):
     page = open_page(PAGES[chapter])
     found = page.evaluate(
         """() => Object.fromEntries([...document.querySelectorAll("[data-quiz]")].map(
-            (place) => [place.closest(".exercise").id, JSON.parse(place.dataset.quiz)]))"""
+            (place) => [place.closest(".exercise").id.replace("exercise-", ""),
+                        JSON.parse(place.dataset.quiz)]))"""
     )
     assert found == {
         name: json.loads(json.dumps(bare(item.key()))) for name, item in quizzes(chapter).items()
@@ -68,7 +69,8 @@ def test_page_and_package_give_the_same_verdict(open_page, chapter):
                 cases.append((name, text, values.reshape(shape) if same else values))
     verdicts = open_page(PAGES[chapter]).evaluate(
         """cases => cases.map(([name, text]) => {
-            const box = document.getElementById(name), place = box.querySelector(".quiz");
+            const box = document.getElementById(`exercise-${name}`);
+            const place = box.querySelector(".quiz");
             const input = box.querySelector(`input[value="${text}"], input[type="text"]`);
             if (input.type === "radio") input.checked = true; else input.value = text;
             input.form.requestSubmit();
@@ -135,7 +137,7 @@ def test_numbers_are_read_as_people_write_them(open_page, text, count, numbers):
 
 def test_a_number_is_answered_by_keyboard_and_heard(open_page):
     page = open_page(FIRST)
-    box = page.locator("#convolution-2")
+    box = page.locator("#exercise-convolution-2")
     field = box.get_by_label("답 (수 2개를 쉼표나 빈칸으로 나누어)")
     field.focus()
     page.keyboard.type("33, 1")
@@ -155,7 +157,7 @@ def test_a_number_is_answered_by_keyboard_and_heard(open_page):
 
 def test_a_choice_is_answered_by_keyboard(open_page):
     page = open_page(FIRST)
-    box = page.locator("#convolution-3")
+    box = page.locator("#exercise-convolution-3")
     assert box.get_by_role("group", name="보기").count() == 1
     box.get_by_role("radio").first.focus()
     page.keyboard.press("Space")
@@ -168,14 +170,14 @@ def test_a_choice_is_answered_by_keyboard(open_page):
 
 
 def test_nothing_is_said_before_an_answer(open_page):
-    box = open_page(FIRST).locator("#convolution-1")
+    box = open_page(FIRST).locator("#exercise-convolution-1")
     assert box.get_by_role("status").inner_text() == ""
     box.get_by_role("button", name="확인").click()
     assert "아직 답이 없습니다" in box.get_by_role("status").inner_text()
 
 
 def test_an_uncommon_wrong_answer_opens_the_hint(open_page):
-    box = open_page(FIRST).locator("#convolution-1")
+    box = open_page(FIRST).locator("#exercise-convolution-1")
     hint = "진짜 화소를 네 개만"
     assert not box.get_by_text(hint).is_visible()
     box.get_by_role("textbox").fill("10 24 51 91")
@@ -185,7 +187,7 @@ def test_an_uncommon_wrong_answer_opens_the_hint(open_page):
 
 
 def test_a_wrong_count_says_what_was_received(open_page):
-    box = open_page(FIRST).locator("#convolution-2")
+    box = open_page(FIRST).locator("#exercise-convolution-2")
     box.get_by_role("textbox").fill("32")
     box.get_by_role("button", name="확인").click()
     assert "수 2개를 차례로 적으십시오 (받은 값: 1개)." in box.get_by_role("status").inner_text()
@@ -193,7 +195,7 @@ def test_a_wrong_count_says_what_was_received(open_page):
 
 def test_without_scripts_questions_and_hints_are_still_there(open_page):
     page = open_page(FIRST, java_script_enabled=False)
-    box = page.locator("#convolution-3")
+    box = page.locator("#exercise-convolution-3")
     assert box.locator("ol li").count() == 4
     box.get_by_text("힌트", exact=True).click()
     assert box.locator("details").get_by_text("푸십시오").is_visible()
@@ -204,8 +206,8 @@ def test_without_scripts_questions_and_hints_are_still_there(open_page):
 def test_verdicts_can_be_read_by_everyone(open_page, scheme):
     page = open_page(FIRST, color_scheme=scheme, viewport={"width": 320, "height": 800})
     for name, answer in (("convolution-1", "1"), ("convolution-2", "32 1")):
-        page.locator(f"#{name}").get_by_role("textbox").fill(answer)
-        page.locator(f"#{name}").get_by_role("button", name="확인").click()
+        page.locator(f"#exercise-{name}").get_by_role("textbox").fill(answer)
+        page.locator(f"#exercise-{name}").get_by_role("button", name="확인").click()
     options = {"preload": False, "resultTypes": ["violations"]}
     result = Axe().run(page, context={"include": [[".exercise"]]}, options=options)
     assert result.response["violations"] == []

@@ -452,7 +452,7 @@ def test_site_carries_one_small_index(site):
     assert index.stat().st_size < 600_000
     assert not (site / "searchindex.js").exists()
     content = json.loads(index.read_text(encoding="utf-8").removeprefix("var SearchIndex=")[:-2])
-    assert len(content["pages"]) == len(CHAPTERS) + 3
+    assert len(content["pages"]) == len(CHAPTERS) + 4
     text = json.dumps(content, ensure_ascii=False)
     assert not re.search(r"\\u0000|\{cite|\(2, 3, 8, 8\) ->", text)
 

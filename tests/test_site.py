@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import urllib.parse
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -200,6 +201,12 @@ def test_a_link_into_the_page_lands_on_its_heading(open_page):
         page.wait_for_timeout(400)
         heading = page.locator("article h2", has_text=words).first
         assert 0 <= heading.bounding_box()["y"] <= 250, words
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_no_two_places_share_an_anchor(soup, name):
+    places = Counter(node["id"] for node in soup(name).select("[id]"))
+    assert [place for place, count in places.items() if count > 1] == []
 
 
 def test_previous_and_next_name_the_chapters(soup):

@@ -59,7 +59,7 @@ class ExerciseDirective(SphinxDirective):
         if data["key"]:
             children.append(self.quiz(data["key"]))
         children += self.parse_text_to_nodes(details + hint)
-        box = nodes.container("", *children, classes=["exercise"], ids=[data["name"]])
+        box = nodes.container("", *children, classes=["exercise"], ids=[f"exercise-{data['name']}"])
         children[0]["classes"].append("exercise-heading")
         return [box]
 

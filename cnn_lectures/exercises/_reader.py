@@ -40,13 +40,11 @@ def as_numbers(value: Any, *, finite: bool = True) -> np.ndarray:
         array = np.asarray(_without_tensors(value))
     except (TypeError, ValueError):
         raise UnreadableError("수의 목록은 줄마다 길이가 같아야 합니다.") from None
-    if array.dtype == bool:
-        raise UnreadableError(f"참이나 거짓이 아니라 수로 답하십시오 (받은 값: {value!r}).")
     if array.dtype == object:  # Fraction처럼 수로 바꿀 수 있는 것도 있다
         with suppress(TypeError, ValueError):
             array = array.astype(float)
     if array.dtype.kind not in "iuf":
-        raise UnreadableError(f"수로 답하십시오 (받은 값: {type(value).__name__}).")
+        raise UnreadableError(f"수로 답하십시오 (받은 값의 형: {type(value).__name__}).")
     if array.size == 0:
         raise UnreadableError("답이 비어 있습니다.")
     array = array.astype(np.float64)

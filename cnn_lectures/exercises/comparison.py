@@ -1,6 +1,7 @@
 """13장 비교의 연습 문제."""
 
 import math
+from functools import cache
 
 import torch
 from torch import Tensor, nn
@@ -23,10 +24,15 @@ def _build(name: str) -> nn.Module:
         return build_model(name, **colors)
 
 
+@cache
+def _counts() -> list[int]:
+    """`CANDIDATES`의 매개변수 수."""
+    return [count_parameters(_build(name)) for name in CANDIDATES]
+
+
 def _fitting(*sizes: int) -> tuple[int, ...]:
     """매개변수 하나의 바이트마다, 3천만 바이트 안에 드는 신경망의 수."""
-    counts = [count_parameters(_build(name)) for name in CANDIDATES]
-    return tuple(sum(size * count <= 30_000_000 for count in counts) for size in sizes)
+    return tuple(sum(size * count <= 30_000_000 for count in _counts()) for size in sizes)
 
 
 def _with_head(*, bias: int = 1, cells: tuple[int, int] = (1, 1), classes: int = 1000):
@@ -40,8 +46,8 @@ def _with_head(*, bias: int = 1, cells: tuple[int, int] = (1, 1), classes: int =
 
 def _vgg(batch_size: int = 32, *, unit: float = 4.0) -> tuple[float, int]:
     """VGG-16이 남겨 두는 값이 매개변수의 몇 배인지와, 그것이 매개변수보다 많아지는 배치의 크기."""
-    row = next(row for row in comparison.table("torchvision") if row.name == "VGG-16")
-    ratio = row.stored_bytes / (unit * row.parameters)
+    sizes = comparison.measure(_build("vgg16"), (3, 224))
+    ratio = sizes["stored_bytes"] / (unit * sizes["parameters"])
     return batch_size * ratio, math.ceil(1 / ratio)
 
 
@@ -212,7 +218,7 @@ EXERCISES = (
     Number(
         question="VGG-16의 매개변수는 138,357,544개이고, 학습할 때 이미지 한 장마다 역전파를 기다리며 남겨 두는 값은 69.4 MiB입니다. 모두 float32입니다. 배치가 32이면 남겨 두는 값은 매개변수의 몇 배입니까(소수점 아래 첫째 자리까지)? 남겨 두는 값이 매개변수보다 많아지는 것은 배치가 몇 장일 때부터입니까? (1 MiB = $2^{20}$바이트)",
         hint="두 크기를 같은 단위로 맞추십시오. 매개변수는 4바이트씩입니다.",
-        explanation="32장이면 2,220 MiB이고 매개변수는 528 MiB이므로 4.2배입니다. 한 장이 매개변수의 0.13배라서 8장부터 더 많습니다. 학습 메모리에서는 매개변수가 많기로 이름난 VGG-16조차 남겨 두는 값이 더 큽니다.",
+        explanation="32장이면 2,221 MiB이고 매개변수는 528 MiB이므로 4.2배입니다. 한 장이 매개변수의 0.13배라서 8장부터 더 많습니다. 학습 메모리에서는 매개변수가 많기로 이름난 VGG-16조차 남겨 두는 값이 더 큽니다.",
         level=2,
         minutes=5,
         tolerance=0.06,

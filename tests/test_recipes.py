@@ -1,0 +1,208 @@
+"""모형마다의 학습법. 진짜 옷 사진 몇 장으로 명령줄에서 학습해 본다."""
+
+import json
+import math
+
+import matplotlib.pyplot as plt
+import pytest
+import torch
+from torch import nn
+
+from cnn_lectures import recipes
+from cnn_lectures.__main__ import main
+from cnn_lectures.checkpoint import read_state_dict, restore
+from cnn_lectures.data import load_fashion_mnist
+from cnn_lectures.models import MODELS, build_model
+from cnn_lectures.train import EpochResult, predict_logits
+
+COUNT = 8
+# VGG와 AlexNet은 Adam의 상태까지 2 GB 안팎, 더 깊은 ResNet과 DenseNet은 짜임새가 같아 뺀다.
+CHEAP = [
+    "lenet5", "lenet5_original", "bn_lenet", "nin", "nin_cifar", "googlenet", "googlenet_bn",
+    "resnet18", "cifar_resnet", "densenet121", *(name for name in MODELS if "_small" in name),
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def few():
+    """덧붙인 폭마다의 진짜 옷 사진 몇 장."""
+    splits = {padding: load_fashion_mnist(padding=padding) for padding in (0, 2)}
+    return {padding: [split.take(COUNT) for split in pair] for padding, pair in splits.items()}
+
+
+@pytest.fixture(autouse=True)
+def small_data(few, monkeypatch):
+    """몇 장뿐인 자료."""
+    monkeypatch.setattr(recipes, "load_fashion_mnist", lambda *, padding: few[padding])
+
+
+def train(tmp_path, name, *options):
+    return main(["train", name, "--epochs", "1", "--output", str(tmp_path), *options])
+
+
+def test_every_model_has_a_recipe():
+    assert set(recipes.RECIPES) == set(MODELS)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_recipe_fits_the_model(name, few):
+    recipe = recipes.RECIPES[name]
+    side = recipes.images_for(name)[0].images.shape[-1]
+    assert side == min(recipe.side, 28 if recipe.side > 32 else recipe.side)
+    with torch.device("meta"):
+        model, trained = recipes.prepare(name)
+        images = torch.empty(3, 1, side, side)
+        assert trained.train()(images).shape == trained.eval()(images).shape == (3, 10)
+    assert recipe.side >= getattr(model, "minimum_size", 1)
+    assert recipe.optimizer in recipes.OPTIMIZERS
+
+
+@pytest.mark.parametrize("name", CHEAP)
+def test_one_step_and_the_files_it_leaves(name, tmp_path, capsys, few):
+    assert train(tmp_path, name, "--device", "cpu") == 0
+    shown = capsys.readouterr().out
+    assert "epoch  train loss train acc  test loss test acc" in shown
+    paths = [tmp_path / f"{name}{suffix}" for suffix in (".pt", ".png", ".json")]
+    assert sorted(tmp_path.iterdir()) == sorted(paths)
+    assert all(str(path) in shown for path in paths)
+
+    recipe = recipes.RECIPES[name]
+    record = json.loads(paths[2].read_text(encoding="utf-8"))
+    assert record["model"] == name
+    assert record["images"] == COUNT
+    assert record["max_lr"] == recipe.max_lr
+    assert record["options"] == recipe.options
+    (row,) = record["history"]
+    assert set(row) == set(EpochResult._fields)
+    model = build_model(name, **record["options"])
+    restore(model, read_state_dict(paths[0]))
+    if recipe.side > 32:
+        model = recipes.Enlarged(model, recipe.side)
+    test = recipes.images_for(name)[1]
+    logits = predict_logits(model, test.images)
+    assert math.isclose(
+        nn.functional.cross_entropy(logits, test.labels), row["test_loss"], rel_tol=1e-4
+    )
+    assert paths[1].read_bytes().startswith(b"\x89PNG")
+
+
+def test_training_changes_the_weights_and_follows_the_seed(tmp_path):
+    states = []
+    for folder, seed in (("a", "0"), ("b", "0"), ("c", "1")):
+        assert train(tmp_path / folder, "lenet5", "--seed", seed, "--batch-size", "4") == 0
+        states.append(read_state_dict(tmp_path / folder / "lenet5.pt"))
+    first, same, other = (state["classifier.0.weight"] for state in states)
+    assert torch.equal(first, same)
+    assert not torch.allclose(first, other)
+
+
+def test_options_reach_the_training(tmp_path):
+    options = ["--images", "6", "--batch-size", "4", "--max-lr", "0.01", "--seed", "3"]
+    assert main(["train", "lenet5", "--epochs", "2", "--output", str(tmp_path), *options]) == 0
+    record = json.loads((tmp_path / "lenet5.json").read_text(encoding="utf-8"))
+    chosen = {key: record[key] for key in ("images", "batch_size", "max_lr", "seed", "epochs")}
+    assert chosen == {"images": 6, "batch_size": 4, "max_lr": 0.01, "seed": 3, "epochs": 2}
+    assert len(record["history"]) == 2
+
+
+def test_results_are_not_overwritten_silently(tmp_path, capsys):
+    old = tmp_path / "lenet5.png"
+    old.write_bytes(b"old")
+    assert train(tmp_path, "lenet5") == 1
+    message = capsys.readouterr().err
+    assert f"{old}: 이미 있어 학습하지 않았습니다. `--overwrite`를" in message
+    assert message.count("\n") == 1
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"old"]
+    assert train(tmp_path, "lenet5", "--overwrite") == 0
+    assert old.read_bytes() != b"old"
+
+
+def test_output_folder_that_is_a_file(tmp_path, capsys):
+    (tmp_path / "file").write_bytes(b"")
+    assert train(tmp_path / "file", "lenet5") == 1
+    assert "파일을 쓰거나 읽지 못했습니다" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--images", "9"], r"`images`: 8 이하여야 합니다 (받은 값: 9)"),
+        (["--device", "gpu"], "`device`: 이 컴퓨터에 있는 장치(cpu"),
+        (["--device", "cuda:99"], "`device`: 이 컴퓨터에 있는 장치(cpu"),
+        (["--device", "cpu:x"], "`device`: 이 컴퓨터에 있는 장치(cpu"),
+        (["--batch-size", "7"], "`batch_size`: 8장을 나눌 때 한 장짜리 미니배치가 남지 않아야"),
+        (["--batch-size", "1"], "`batch_size`: 8장을 나눌 때 한 장짜리 미니배치가 남지 않아야"),
+    ],
+)
+def test_wrong_values_are_explained_in_one_line(tmp_path, capsys, options, message):
+    assert train(tmp_path, "bn_lenet", *options) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith(message)
+    assert err.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_single_images_are_fine_without_batch_normalization(tmp_path):
+    assert train(tmp_path, "lenet5", "--batch-size", "7") == 0
+
+
+def test_python_callers_get_the_same_checks():
+    with pytest.raises(ValueError, match=r"`model`: lenet5, .* 가운데 하나여야"):
+        recipes.run("lenet")
+    for wrong in (0, -1.0, float("nan"), float("inf")):
+        with pytest.raises(ValueError, match="`max_lr`: 0보다 큰 수여야"):
+            recipes.run("lenet5", max_lr=wrong)
+    with pytest.raises(ValueError, match="`batch_size`: 1 이상"):
+        recipes.run("lenet5", batch_size=0)
+    with pytest.raises(ValueError, match="`images`: 1 이상"):
+        recipes.run("lenet5", images=0)
+
+
+def test_divergence_leaves_nothing(tmp_path, capsys, monkeypatch):
+    rows = [EpochResult(1, math.nan, 0.1, 2.3, 0.1)]
+    monkeypatch.setattr(recipes, "fit", lambda *_, **__: rows)
+    assert train(tmp_path, "lenet5") == 1
+    assert capsys.readouterr().err == "손실이 발산했습니다. `--max-lr`를 줄이십시오.\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_stopping_by_hand(tmp_path, capsys, monkeypatch):
+    def stopped(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(recipes, "fit", stopped)
+    assert train(tmp_path, "lenet5") == 130
+    assert capsys.readouterr().err == "\n멈추었습니다.\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_enlarged_images_are_evaluated_in_parts(monkeypatch):
+    monkeypatch.setattr(recipes, "PART", 3)
+    sizes = []
+
+    class Probe(nn.Module):
+        def forward(self, images):
+            sizes.append(tuple(images.shape))
+            return images.mean(dim=(1, 2, 3))
+
+    module, images = recipes.Enlarged(Probe(), 96), torch.rand(8, 1, 28, 28)
+    trained, evaluated = module.train()(images), module.eval()(images)
+    assert sizes == [(8, 1, 96, 96), *[(3, 1, 96, 96)] * 2, (2, 1, 96, 96)]
+    assert torch.allclose(trained, evaluated)
+
+
+@pytest.mark.parametrize(("accuracy", "bottom"), [(0.3, 0), (0.8, 0.5)])
+def test_curve_has_labels_and_hides_nothing(tmp_path, monkeypatch, accuracy, bottom):
+    figures = []
+    monkeypatch.setattr(plt, "close", figures.append)
+    before = plt.rcParams["font.family"]
+    history = [EpochResult(e, 1 / e, accuracy, 1.2 / e, 0.9) for e in range(1, 31)]
+    recipes.draw(tmp_path / "curve.png", "lenet5", history)
+    left, right = figures[0].axes
+    assert [ax.get_xlabel() for ax in (left, right)] == ["에포크", "에포크"]
+    assert [ax.get_ylabel() for ax in (left, right)] == ["손실", "정확도"]
+    assert right.get_ylim() == (bottom, 1)
+    assert len(left.get_xticks()) < 15
+    assert figures[0].get_suptitle() == "lenet5"
+    assert plt.rcParams["font.family"] == before
