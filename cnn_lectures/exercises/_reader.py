@@ -97,8 +97,8 @@ def limited(function: Callable, arguments: tuple, *, seconds: float) -> Any:
 
     watch = threading.Timer(seconds, interrupt)
     watch.daemon = True
-    watch.start()
     try:
+        watch.start()  # 시간이 아주 짧으면 여기에서 이미 다 될 수 있다
         try:
             return function(*arguments)
         finally:
