@@ -83,6 +83,12 @@ def test_typical_wrong_answers_fail_with_their_own_hints(name):
             assert verdict.message.count("❌") == 1
 
 
+@pytest.mark.parametrize("name", [n for n in NAMES if isinstance(ALL[n], Number)])
+def test_typical_wrong_answers_have_as_many_numbers(name):
+    item = ALL[name]
+    assert all(wrong.size == item.expected.size for wrong in item.wrong_answers)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_hints_do_not_tell_the_answer(name):
     item = ALL[name]
@@ -432,13 +438,12 @@ def test_check_displays_markdown_in_jupyter():
     from IPython.core.interactiveshell import InteractiveShell
     from IPython.utils.capture import capture_output
 
-    shell = InteractiveShell.instance()
+    InteractiveShell.instance()
     try:
         with capture_output() as captured:
             check("convolution-2", (32, 1))
     finally:
         InteractiveShell.clear_instance()
-        assert shell
     (output,) = captured.outputs
     assert output.data["text/markdown"].startswith("✅ `convolution-2`: 맞았습니다.\n\n")
 
@@ -480,5 +485,6 @@ def test_notebook_asks_every_exercise_once_and_solves_it(path):
         assert place.outputs[0].data["text/plain"].startswith(f"⬜ `{name}`")
         assert solution.outputs[-1].data["text/plain"].startswith(f"✅ `{name}`")
         assert "hide-cell" in solution.metadata.tags
+        assert solution.metadata.jupyter == {"source_hidden": True, "outputs_hidden": True}
         hidden = "remove-cell" if data[MIME]["key"] else "remove-output"
         assert hidden in place.metadata.tags

@@ -1,11 +1,13 @@
 """꾸러미로 만들어 빈 환경에 설치해도 되는지, 무거운 것을 미리 불러오지 않는지."""
 
+import doctest
 import os
 import subprocess
 import sys
 import sysconfig
 import tomllib
 import venv
+from importlib import import_module
 from pathlib import Path
 
 import nbformat
@@ -34,6 +36,13 @@ def test_import_loads_nothing_heavy():
 def test_light_modules_do_not_load_torch(module):
     code = f"import sys, cnn_lectures.{module}; print('torch' in sys.modules)"
     assert run(sys.executable, "-c", code).strip() == "False"
+
+
+@pytest.mark.parametrize("module", ["", ".exercises", ".layers.pooling"])
+def test_examples_in_docstrings_are_true(module):
+    result = doctest.testmod(import_module(f"cnn_lectures{module}"))
+    assert result.attempted > 0
+    assert result.failed == 0
 
 
 @pytest.fixture(scope="module")

@@ -28,7 +28,8 @@ def bare(key: dict) -> dict:
 def number_texts(item: Number, dice: random.Random):
     """(적는 글, 그 글이 뜻하는 수들)."""
     right = item.expected.ravel()
-    for values in (right, *(wrong.ravel() for wrong in item.wrong_answers)):
+    rounded = right + 0.9 * item.tolerance
+    for values in (right, rounded, *(wrong.ravel() for wrong in item.wrong_answers)):
         yield ", ".join(map(repr, values.tolist())), values
         yield f"[{'  '.join(f'{value:,}' for value in values.tolist())}]", values
     for _ in range(5):

@@ -4,8 +4,8 @@
 Moodle로 내보낸 것이 모두 이 파일들에서 나온다. 문제의 이름은 `lenet-3`처럼 파일 이름과 차례이다.
 
 >>> from cnn_lectures.exercises import check
->>> check("convolution-1", 31)
-❌ `convolution-1`: 아직 아닙니다. 스트라이드로 나눈 뒤 **1을 더하는 것**을 잊었습니다. …
+>>> check("convolution-2", (31, 1))
+❌ `convolution-2`: 아직 아닙니다. 나눈 몫에 **1을 더하는 것**을 잊었습니다.
 """
 
 from functools import cache

@@ -27,8 +27,8 @@ const Quiz = (() => {
     });
   };
 
-  const equal = (key, given, answer) => answer.length === given.length
-    && given.every((value, i) => Math.abs(value - answer[i]) <= key.tolerance + 1e-9 * Math.abs(answer[i]));
+  const equal = (key, given, answer) =>
+    given.every((value, i) => Math.abs(value - answer[i]) <= key.tolerance + 1e-9 * Math.abs(answer[i]));
 
   /** 판정 {correct, mistake, message}. `mistake`는 보일 힌트의 번호이고, 없으면 문제의 힌트를 편다. */
   const grade = (key, text) => {
