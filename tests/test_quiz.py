@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 
 import numpy as np
 import pytest
@@ -168,6 +169,15 @@ def test_a_choice_is_answered_by_keyboard(open_page):
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
     assert box.get_by_role("status").inner_text().startswith("맞았습니다.")
+
+
+def test_search_finds_questions_but_not_the_feedback(site):
+    index = (site / "search-index.js").read_text(encoding="utf-8")
+    texts = [m.hint for item in quizzes("lenet").values() for m in item.mistakes]
+    plain = [text for text in texts if not re.search(r"[$*`\"]", text)]
+    assert len(plain) > 20
+    assert [text for text in plain if text in index] == []
+    assert "맵 16개는 S2의 맵 6개를 모두 보지 않습니다" in index
 
 
 def test_nothing_is_said_before_an_answer(open_page):
