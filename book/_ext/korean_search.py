@@ -119,6 +119,7 @@ def glossary_terms(doctree: nodes.document) -> list:
         rows = list(table.findall(nodes.row))
         if [entry.astext() for entry in rows[0]] != GLOSSARY_HEAD:
             continue
+        table["classes"].append("glossary")
         for row in rows[1:]:
             word, english, others, meaning = (squeeze(entry.astext()) for entry in row)
             anchor = f"term-{nodes.make_id(english)}"
