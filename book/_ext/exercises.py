@@ -37,8 +37,8 @@ def replace_cells(app: Sphinx, docname: str, source: list[str]):
             continue
         data = next((output["data"] for output in cell["outputs"] if "data" in output), {})
         if MIME not in data:
-            source = joined(cell["source"])
-            raise ValueError(f"{docname}: 실행하지 않은 연습 문제가 있습니다 (받은 값: {source})")
+            code = joined(cell["source"])
+            raise ValueError(f"{docname}: 실행하지 않은 연습 문제가 있습니다 (받은 값: {code})")
         content = {"text": joined(data["text/markdown"]), **data[MIME]}
         cell["source"] = f"{FENCE}{{exercise}}\n{json.dumps(content)}\n{FENCE}"
         cell["cell_type"], cell["metadata"] = "markdown", {}

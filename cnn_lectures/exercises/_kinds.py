@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, ClassVar
@@ -183,9 +184,9 @@ class Number(Exercise):
 
     @cached_property
     def wrong_answers(self) -> list[np.ndarray]:
-        """흔한 틀린 답들."""
+        """흔한 틀린 답들. 모양은 정답과 같다."""
         values = (m.answer() if callable(m.answer) else m.answer for m in self.mistakes)
-        return [as_numbers(value) for value in values]
+        return [as_numbers(value).reshape(self.expected.shape) for value in values]
 
     def equal(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
         """같은 수로 볼 것인지를 칸마다."""
@@ -202,8 +203,7 @@ class Number(Exercise):
         if right.all():
             return ""
         for mistake, wrong in zip(self.mistakes, self.wrong_answers, strict=True):
-            wrong = wrong.squeeze()
-            if wrong.shape == given.shape and self.equal(given, wrong).all():
+            if self.equal(given, wrong.squeeze()).all():
                 return mistake.hint
         if expected.size > 1:
             places = ", ".join(str(i + 1) for i in np.flatnonzero(~right.ravel()))
@@ -216,7 +216,6 @@ class Number(Exercise):
         return {
             "kind": "numbers",
             "answer": self.expected.ravel().tolist(),
-            "shape": list(self.expected.squeeze().shape),
             "tolerance": self.tolerance,
             "mistakes": [{"answer": a.ravel().tolist(), "hint": m.hint} for m, a in wrong],
         }
@@ -423,7 +422,9 @@ class Design(Exercise):
         lines, complete = [], True
         for criterion in self.rubric:
             try:
-                met, said = limited(criterion.met, (answer,), seconds=self.seconds), criterion.hint
+                # 채점하다가 독자의 가중치, 이동 평균, 모드를 바꾸지 않도록 베낀 것을 쓴다
+                model = deepcopy(answer)
+                met, said = limited(criterion.met, (model,), seconds=self.seconds), criterion.hint
             except TimeoutError:
                 met, said = False, f"{self.seconds:g}초 안에 계산이 끝나지 않습니다."
             except KeyboardInterrupt:

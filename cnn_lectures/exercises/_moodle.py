@@ -81,7 +81,7 @@ def hints_by_value(item: Number, place: int) -> list[tuple[float, list[str]]]:
     right = item.expected.ravel()[place]
     found: list[tuple[float, list[str]]] = []
     for mistake, wrong in zip(item.mistakes, item.wrong_answers, strict=True):
-        value = wrong.reshape(item.expected.shape).ravel()[place]
+        value = wrong.ravel()[place]
         if item.equal(value, right):
             continue
         same = [hints for other, hints in found if item.equal(value, other)]
