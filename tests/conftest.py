@@ -63,7 +63,8 @@ def browser():
         (pytest.fail if required else pytest.skip)(message)
     from playwright.sync_api import sync_playwright
 
-    options = ["--no-sandbox", "--disable-background-networking", "--disable-component-update"]
+    unneeded = ("background-networking", "component-update", "gpu")
+    options = ["--no-sandbox", *(f"--disable-{part}" for part in unneeded)]
     with sync_playwright() as playwright:
         yield playwright.chromium.launch(executable_path=chromium, args=options)
 

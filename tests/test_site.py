@@ -71,11 +71,15 @@ def serve(browser, site):
 
 def scroll_through(page):
     """읽는 이처럼 끝까지 내려간다. 화면 밖의 절과 이미지는 그때 그려진다."""
+    # 창이 없는 브라우저는 드물게 화면 그리기를 멈춘다. 그러면 다음 화면을 기다리지 않는다.
     page.evaluate(
         """async () => {
             for (let y = 0; y < document.body.scrollHeight; y += 300) {
                 window.scrollTo(0, y);
-                await new Promise(requestAnimationFrame);
+                await Promise.race([
+                    new Promise(requestAnimationFrame),
+                    new Promise((resolve) => setTimeout(resolve, 500)),
+                ]);
             }
         }"""
     )
