@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from cnn_lectures.exercises import CHAPTERS, check, exercise, exercises, grade
+from cnn_lectures.exercises import CHAPTERS, _criteria, check, exercise, exercises, grade
 from cnn_lectures.exercises._kinds import MIME, Choice, Criterion, Design, Function, Mistake, Number
 from cnn_lectures.exercises._reader import UnreadableError, as_numbers, limited
 from tests.test_book import NOTEBOOKS
@@ -199,7 +199,7 @@ def test_random_numbers_do_not_pass(name, data):
     item = ALL[name]
     expected = item.expected
     place = data.draw(st.integers(0, expected.size - 1))
-    least = 1.01 * (item.tolerance + 1e-9 * abs(expected.ravel()[place]) + 1e-12)
+    least = 1.01 * (item.tolerance + item.relative * abs(expected.ravel()[place])) + 1e-12
     change = data.draw(st.floats(least, 1e6 + least)) * data.draw(st.sampled_from((-1, 1)))
     answer = expected.copy()
     answer.ravel()[place] += change
@@ -266,6 +266,25 @@ def test_tolerance_is_absolute():
     assert item.grade(8.69).correct is True
     assert item.grade(8.70).correct is True
     assert item.grade(8.705).correct is False
+
+
+def test_stored_key_does_not_depend_on_the_processor():
+    def key(error):
+        wrong = Mistake((2e-9 * (1 + error), 0), "오해")
+        return number(answer=lambda: (1 + error, 61706), mistakes=(wrong,)).key()
+
+    assert key(3e-16 * 50) == key(0.0)
+    assert key(0.0)["answer"] == [1.0, 61706.0]
+    assert key(1e-8)["answer"] != [1.0, 61706.0]
+
+
+def test_relative_tolerance_serves_significant_digits():
+    mistake = Mistake((1.7070e-4, 2.0), "오해")
+    item = number(answer=lambda: (5.486e-11, 3.0), relative=0.012, mistakes=(mistake,))
+    assert item.grade((5.5e-11, 3.0)).correct is True
+    assert item.grade((5.6e-11, 3.0)).correct is False
+    assert "오해" in item.grade((1.7e-4, 2.0)).message
+    assert "오해" not in item.grade((0, 2.0)).message
 
 
 @pytest.mark.parametrize("answer", [0, 5, 2.5, -1, [1, 2]], ids=str)
@@ -388,6 +407,46 @@ def test_design_reports_each_criterion():
     assert "✅ 출력이 둘" in message
     assert "❌ 편향 없음: 편향을 빼십시오." in message
     assert design().grade(nn.Linear(3, 2, bias=False)).correct is True
+
+
+def test_lazy_layers_must_have_seen_an_input():
+    item = design(rubric=(Criterion("무엇이든", lambda model: True, ""),))
+    for lazy in (nn.LazyLinear(3), nn.Sequential(nn.LazyBatchNorm2d(affine=False))):
+        assert "입력을 한 번 넣어" in item.grade(lazy).message
+    lazy = nn.LazyLinear(3)
+    lazy(torch.zeros(1, 2))
+    assert item.grade(lazy).correct is True
+
+
+def test_design_in_double_precision_is_graded():
+    model = nn.Linear(3, 2, bias=False).double()
+    assert design().grade(model).correct is True
+    assert model.weight.dtype == torch.float64
+
+
+def test_a_layer_used_twice_is_counted_twice():
+    relu = nn.ReLU()
+    model = nn.Sequential(nn.Linear(2, 2), relu, nn.Linear(2, 2), relu)
+    assert _criteria.contains(nn.ReLU, "", least=2, hint="").met(model)
+    assert not _criteria.contains(nn.ReLU, "", least=3, hint="").met(model)
+
+
+def test_calls_are_recorded_in_order_without_unused_layers():
+    class Model(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.second, self.first, self.unused = (nn.Linear(2, 2) for _ in range(3))
+            self.relu = nn.ReLU(inplace=True)
+
+        def forward(self, x):
+            return self.relu(self.second(self.relu(self.first(x))))
+
+    model, x = Model(), torch.tensor([[1.0, -1.0]])
+    found = _criteria.calls(model, (nn.Linear, nn.ReLU), x)
+    assert [call.layer for call in found] == [model.first, model.relu, model.second, model.relu]
+    assert torch.equal(found[0].given, x)
+    assert torch.equal(found[0].output, model.first(x))  # ReLU가 고쳐 쓰기 전의 값
+    assert torch.equal(found[1].output, found[2].given)
 
 
 def test_design_that_raises_is_reported():

@@ -29,14 +29,14 @@ def bare(key: dict) -> dict:
 def number_texts(item: Number, dice: random.Random):
     """(적는 글, 그 글이 뜻하는 수들)."""
     right = item.expected.ravel()
-    rounded = right + 0.9 * item.tolerance
+    width = item.tolerance + item.relative * abs(right)
+    rounded = right + 0.9 * width
     for values in (right, rounded, *(wrong.ravel() for wrong in item.wrong_answers)):
         yield ", ".join(map(repr, values.tolist())), values
         yield f"[{'  '.join(f'{value:,}' for value in values.tolist())}]", values
     for _ in range(5):
-        change = dice.choice((-1, 1)) * (item.tolerance * 2 + dice.choice((0.5, 1, 100)))
-        values = right.copy()
-        values[dice.randrange(len(values))] += change
+        values, place = right.copy(), dice.randrange(len(right))
+        values[place] += dice.choice((-1, 1)) * (2 * width[place] + dice.choice((0.5, 1, 100)))
         yield "; ".join(map(repr, values.tolist())), values
     yield " ".join(["1"] * (len(right) + 1)), np.ones(len(right) + 1)
 
@@ -116,8 +116,9 @@ def test_page_and_package_give_the_same_verdict(open_page, chapter):
         ("9.77×10⁻⁴", 1, [9.77e-4]),
         ("9.77×10^-4", 1, [9.77e-4]),
         ("9.77e-4", 1, [9.77e-4]),
-        ("58 %", 1, None),
+        ("58 %", 1, [58]),
         ("58%", 1, [58]),
+        ("58 %, 42 %", 2, [58, 42]),
         ("３２", 1, [32]),
         ("1; 2; 3", 3, [1, 2, 3]),
         ("1, 2, 3,", 3, [1, 2, 3]),
@@ -168,6 +169,56 @@ def test_a_choice_is_answered_by_keyboard(open_page):
     page.keyboard.press("ArrowDown")
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
+    assert box.get_by_role("status").inner_text().startswith("맞았습니다.")
+
+
+def answer_and_reload(page, name, answer):
+    box = page.locator(f"#exercise-{name}")
+    box.get_by_role("textbox").fill(answer)
+    box.get_by_role("button", name="확인").click()
+    page.reload()
+    return box.get_by_role("textbox").input_value(), box.get_by_role("status").inner_text()
+
+
+def test_solved_questions_are_remembered(open_page):
+    page = open_page(FIRST)
+    page.locator("#exercise-convolution-3").get_by_role("radio").nth(2).check()
+    page.locator("#exercise-convolution-3").get_by_role("button", name="확인").click()
+    assert answer_and_reload(page, "convolution-2", "32, 1") == ("32, 1", "전에 맞혔습니다.")
+    box = page.locator("#exercise-convolution-3")
+    assert box.get_by_role("radio").nth(2).is_checked()
+    assert box.get_by_role("status").inner_text() == "전에 맞혔습니다."
+    assert page.locator("#exercise-convolution-1").get_by_role("status").inner_text() == ""
+
+
+def test_a_wrong_answer_is_not_remembered(open_page):
+    assert answer_and_reload(open_page(FIRST), "convolution-2", "33, 1") == ("", "")
+
+
+def test_an_answer_that_is_no_longer_right_is_not_restored(open_page):
+    page = open_page(FIRST)
+    page.evaluate("localStorage.setItem('quiz:exercise-convolution-2', '33, 1')")
+    page.reload()
+    box = page.locator("#exercise-convolution-2")
+    assert box.get_by_role("textbox").input_value() == ""
+    assert box.get_by_role("status").inner_text() == ""
+
+
+def test_a_browser_that_stores_nothing_still_grades(open_page):
+    page = open_page(FIRST)
+    page.add_init_script(
+        """for (const name of ["getItem", "setItem"]) {
+            const original = Storage.prototype[name];  // 테마는 막힌 저장소를 견디지 못한다
+            Storage.prototype[name] = function (key, ...rest) {
+                if (key.startsWith("quiz:")) throw new DOMException("막힘", "SecurityError");
+                return original.call(this, key, ...rest);
+            };
+        }"""
+    )
+    page.reload()
+    box = page.locator("#exercise-convolution-2")
+    box.get_by_role("textbox").fill("32, 1")
+    box.get_by_role("button", name="확인").click()
     assert box.get_by_role("status").inner_text().startswith("맞았습니다.")
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from cnn_lectures.complexity import count_parameters
 from cnn_lectures.exercises._kinds import Criterion
@@ -26,11 +28,40 @@ def parameters_at_most(limit: int, *, hint: str) -> Criterion:
     return Criterion(text, lambda model: 0 < count_parameters(model) <= limit, hint)
 
 
+class Call(NamedTuple):
+    """층이 한 번 불린 기록."""
+
+    layer: nn.Module
+    given: Tensor
+    output: Tensor
+
+
+def calls(model: nn.Module, kinds: type | tuple[type, ...], images: Tensor) -> list[Call]:
+    """`images`를 계산하는 동안 `kinds`인 층이 불린 차례대로의 기록. 쓰이지 않은 층은 없다."""
+    found = []
+
+    def record(layer, given, output):
+        found.append(Call(layer, given[0].clone(), output.clone()))  # 뒤 층이 고쳐 쓸 수 있다
+
+    for layer in model.modules():
+        if isinstance(layer, kinds):
+            layer.register_forward_hook(record)
+    with torch.no_grad():
+        model(images)
+    return found
+
+
+def layers(model: nn.Module, kinds: type | tuple[type, ...]) -> list[nn.Module]:
+    """`kinds`인 층들. 같은 객체를 여러 자리에 두었으면 자리마다 센다."""
+    named = model.named_modules(remove_duplicate=False)
+    return [layer for _, layer in named if isinstance(layer, kinds)]
+
+
 def contains(kinds: type | tuple[type, ...], text: str, *, least: int = 1, hint: str) -> Criterion:
     """`kinds`인 층이 `least`개 이상 있다."""
 
     def met(model: nn.Module) -> bool:
-        return sum(isinstance(layer, kinds) for layer in model.modules()) >= least
+        return len(layers(model, kinds)) >= least
 
     return Criterion(text, met, hint)
 
@@ -39,6 +70,6 @@ def lacks(kinds: type | tuple[type, ...], text: str, *, hint: str) -> Criterion:
     """`kinds`인 층이 하나도 없다."""
 
     def met(model: nn.Module) -> bool:
-        return not any(isinstance(layer, kinds) for layer in model.modules())
+        return not layers(model, kinds)
 
     return Criterion(text, met, hint)

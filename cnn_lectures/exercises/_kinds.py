@@ -170,11 +170,13 @@ class Number(Exercise):
     answer : 정답을 계산하는 함수. 정답을 적지 않고 패키지나 식으로 구한다.
     mistakes : 흔한 틀린 답. `answer`는 수이거나 수를 계산하는 함수
     tolerance : 반올림한 답을 받아 줄 폭. 정수이면 0
+    relative : 유효 숫자로 묻는 문제에서 더 받아 줄 폭을 답의 크기로 나눈 것
     """
 
     answer: Callable[[], Any]
     mistakes: tuple[Mistake, ...]
     tolerance: float = 0.0
+    relative: float = 1e-9
     kind: ClassVar[str] = "손 계산"
 
     @cached_property
@@ -190,7 +192,7 @@ class Number(Exercise):
 
     def equal(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
         """같은 수로 볼 것인지를 칸마다."""
-        return abs(left - right) <= self.tolerance + 1e-9 * abs(right)
+        return abs(left - right) <= self.tolerance + self.relative * abs(right)
 
     def problem(self, answer: object) -> str:
         """흔한 틀린 답과 같으면 그 힌트를, 아니면 몇째 수가 다른지를 말한다."""
@@ -211,13 +213,18 @@ class Number(Exercise):
         return self.hint
 
     def key(self) -> dict:
-        """정답과 흔한 틀린 답을 한 줄로 편 것."""
+        """정답과 흔한 틀린 답을 한 줄로 편 것. 노트북에 저장되므로 CPU마다 다른 끝자리는 버린다."""
+
+        def flat(values: np.ndarray) -> list[float]:
+            return [float(f"{value:.12g}") for value in values.ravel()]
+
         wrong = zip(self.mistakes, self.wrong_answers, strict=True)
         return {
             "kind": "numbers",
-            "answer": self.expected.ravel().tolist(),
+            "answer": flat(self.expected),
             "tolerance": self.tolerance,
-            "mistakes": [{"answer": a.ravel().tolist(), "hint": m.hint} for m, a in wrong],
+            "relative": self.relative,
+            "mistakes": [{"answer": flat(a), "hint": m.hint} for m, a in wrong],
         }
 
 
@@ -419,11 +426,16 @@ class Design(Exercise):
             return f"클래스가 아니라 객체로 답하십시오. `{answer.__name__}()`처럼 괄호를 붙입니다."
         if not isinstance(answer, nn.Module):
             return f"`nn.Module`로 답하십시오 (받은 값: {type(answer).__name__})."
+        if any(map(nn.parameter.is_lazy, (*answer.parameters(), *answer.buffers()))):
+            return (
+                "크기가 아직 정해지지 않은 `nn.Lazy…` 층이 있습니다. "
+                "입력을 한 번 넣어 계산한 다음에 답하십시오."
+            )
         lines, complete = [], True
         for criterion in self.rubric:
             try:
                 # 채점하다가 독자의 가중치, 이동 평균, 모드를 바꾸지 않도록 베낀 것을 쓴다
-                model = deepcopy(answer)
+                model = deepcopy(answer).float()
                 met, said = limited(criterion.met, (model,), seconds=self.seconds), criterion.hint
             except TimeoutError:
                 met, said = False, f"{self.seconds:g}초 안에 계산이 끝나지 않습니다."

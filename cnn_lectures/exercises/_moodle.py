@@ -73,7 +73,7 @@ def margin(item: Number, value: float) -> str:
     """`value`에 줄 허용 오차. 실수이면 0이 되지 않게 한다."""
     if item.tolerance or float(value).is_integer():
         return f"{item.tolerance:g}"
-    return f"{1e-9 * abs(value):.1g}"
+    return f"{item.relative * abs(value):.2g}"
 
 
 def hints_by_value(item: Number, place: int) -> list[tuple[float, list[str]]]:

@@ -70,6 +70,8 @@ def describe_call(arguments: tuple) -> str:
 def _short(value: Any) -> str:
     if hasattr(value, "shape"):
         return f"모양 {tuple(value.shape)}의 {'텐서' if hasattr(value, 'detach') else '배열'}"
+    if isinstance(value, list | tuple) and any(hasattr(item, "shape") for item in value):
+        return f"[{', '.join(map(_short, value))}]"
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}…"
 
