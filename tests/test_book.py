@@ -55,11 +55,12 @@ def cells(path: Path, kind: str) -> list:
 
 
 def prose(path: Path) -> str:
-    """쪽의 글. 코드 토막과 수식은 뺀다."""
+    """쪽의 설명과 글. 코드 토막과 수식은 뺀다."""
     if path.suffix == ".md":
         text = path.read_text(encoding="utf-8")
     else:
-        text = "\n\n".join(cell.source for cell in cells(path, "markdown"))
+        parts = [read(path).metadata["description"], *(c.source for c in cells(path, "markdown"))]
+        text = "\n\n".join(parts)
     return re.sub(r"```.*?```|`[^`\n]*`|\{cite[^}]*\}", " ", text, flags=re.DOTALL)
 
 

@@ -213,6 +213,14 @@ def test_no_two_places_share_an_anchor(soup, name):
     assert [place for place, count in places.items() if count > 1] == []
 
 
+def test_the_first_page_says_what_every_chapter_is_about(soup):
+    items = soup("book/index.html").article.select(".toctree-l1")
+    assert len(items) == len(STEMS) - 1  # 첫 쪽은 빼고
+    for item in items:
+        page = soup(f"book/{item.a['href']}")
+        assert item.p.text == page.find("meta", {"name": "description"})["content"]
+
+
 def test_previous_and_next_name_the_chapters(soup):
     links = soup("book/02_lenet.html").find(class_="prev-next-area")
     assert [title.text for title in links.find_all(class_="prev-next-title")] == [

@@ -1,11 +1,13 @@
-"""장을 실행하고 고치는 링크: Colab, 노트북 내려받기, 고치기, 잘못 알리기, 쪽의 설명과 주소.
+"""장을 실행하고 고치는 링크(Colab, 노트북 내려받기, 고치기, 잘못 알리기)와 쪽의 설명과 주소.
 
 저장소의 이름은 환경 변수 `BOOK_REPOSITORY`(GitHub Actions에서는 `GITHUB_REPOSITORY`), 책의 주소는
 `BOOK_URL`로 받는다. 갈라져 나간 저장소에서 만든 책은 그 저장소를 가리킨다.
 모르면 그 링크를 그리지 않는다.
 """
 
+import html
 import os
+import re
 from pathlib import Path
 from urllib.parse import quote, urlparse
 
@@ -38,7 +40,7 @@ def links(path: str, title: str, repo: str | None) -> dict[str, str]:
 
 
 def add_links(app: Sphinx, pagename, templatename, context, doctree):
-    """템플릿에 `launch`와 `description`을 넘긴다."""
+    """템플릿에 `launch`와 `description`을 넘기고, 첫 쪽의 차례에 설명을 단다."""
     context["launch"] = {}
     if doctree is None:
         return
@@ -46,11 +48,24 @@ def add_links(app: Sphinx, pagename, templatename, context, doctree):
     if "description" in metadata:
         context["description"] = metadata["description"]
         metadata["og:description"] = metadata["og:image:alt"] = metadata["description"]
+    if pagename == app.config.root_doc:
+        context["body"] = described(context["body"], app, pagename)
     path = app.env.doc2path(pagename, base=False)
     context["launch"] = links(path, app.env.titles[pagename].astext(), repository())
     if path.endswith(".ipynb"):
         source = context["pathto"](f"_sources/{context['sourcename']}", 1)
         context["launch"]["notebook"] = source
+
+
+def described(contents: str, app: Sphinx, pagename: str) -> str:
+    """첫 쪽의 차례에서 장의 제목 아래에 그 장의 설명을 보인다."""
+    for name, metadata in app.env.metadata.items():
+        if "description" in metadata:
+            link = re.escape(app.builder.get_relative_uri(pagename, name))
+            found = rf'(<li class="toctree-l1"><a [^>]*href="{link}">.*?</a>)'
+            text = html.escape(metadata["description"])
+            contents = re.sub(found, lambda item, text=text: f"{item[1]}<p>{text}</p>", contents)
+    return contents
 
 
 def publish(app: Sphinx, url: str):
