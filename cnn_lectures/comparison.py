@@ -52,8 +52,8 @@ class Result(NamedTuple):
 VAL, TEST = "ImageNet val", "ImageNet test"
 VGG, GOING = "simonyan2015vgg", "szegedy2015going"
 RESNET, DENSE = "he2016resnet", "huang2017densenet"
-# 1 crop: 가운데 한 조각. 10 crops: 다섯 조각과 그 거울상. dense: 큰 이미지에 합성곱으로 적용하여
-# 평균. multi-scale: 여러 크기에서 되풀이. multi-crop: dense와 크기마다의 조각 50개를 함께 평균.
+# 1 crop: 가운데 하나. 10 crops: 크롭 다섯과 그 거울상. dense: 큰 이미지에 합성곱으로 적용하여
+# 평균. multi-scale: 여러 크기에서 되풀이. multi-crop: dense와 크기마다의 크롭 50개를 함께 평균.
 ONE, TEN, DENSE1, SCALES = "1 crop", "10 crops", "dense", "multi-scale"
 
 
@@ -243,7 +243,7 @@ def table(form: str = "paper") -> list[Row]:
     Parameters
     ----------
     form : `"paper"`면 논문의 꼴과 논문에 실린 첫 성적을, `"torchvision"`이면 torchvision의 꼴과
-        torchvision이 잰 한 조각(1 crop)의 오류율을 담는다. 뒤쪽에는 LeNet-5와 NiN이 없다.
+        torchvision이 크롭 하나(1 crop)로 잰 오류율을 담는다. 뒤쪽에는 LeNet-5와 NiN이 없다.
     """
     theirs = choice("form", form, ("paper", "torchvision")) == "torchvision"
     rows = []

@@ -323,6 +323,7 @@ def check_models() -> Iterator[Finding]:
     import torch
 
     from cnn_lectures import reference
+    from cnn_lectures.train import one_thread
 
     devices = ["cpu"]
     if torch.cuda.is_available():
@@ -330,16 +331,12 @@ def check_models() -> Iterator[Finding]:
     elif torch.backends.mps.is_available():
         devices.append("mps")
     numbers, on_cpu = reference.fixed_numbers(), {}
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # 이미지가 작아 나누어 계산하면 오히려 느리다
-    try:
+    with one_thread():
         for device in devices:
             yield from examine(
                 f"모형({device})",
                 lambda device=device: check_models_on(device, numbers.to(device), on_cpu),
             )
-    finally:
-        torch.set_num_threads(threads)
 
 
 def check_models_on(device: str, pool, on_cpu: dict) -> Iterator[Finding]:

@@ -5,6 +5,7 @@
 
 import random
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import numpy as np
@@ -35,6 +36,20 @@ def seed_everything(seed: int) -> None:
     random.seed(seed)
     np.random.seed(seed)  # noqa: NPY002 — 전역 난수를 쓰는 라이브러리가 있다
     torch.manual_seed(seed)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """문맥 안에서는 torch가 CPU 스레드 하나로 계산한다.
+
+    작은 계산은 나누면 도리어 느리고, 다른 일로 바쁜 컴퓨터에서는 수십 배까지 느려진다.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def choose_device() -> torch.device:

@@ -20,6 +20,7 @@ from cnn_lectures.exercises import CHAPTERS, _criteria, check, exercise, exercis
 from cnn_lectures.exercises._kinds import MIME, Choice, Criterion, Design, Function, Mistake, Number
 from cnn_lectures.exercises._reader import UnreadableError, as_numbers, limited
 from tests.test_book import NOTEBOOKS
+from tools import notebooks
 
 ALL = {name: item for chapter in CHAPTERS for name, item in exercises(chapter).items()}
 NAMES = list(ALL)
@@ -424,6 +425,18 @@ def test_design_in_double_precision_is_graded():
     assert model.weight.dtype == torch.float64
 
 
+def test_design_is_graded_in_one_thread():
+    threads, seen = torch.get_num_threads(), []
+    torch.set_num_threads(2)
+    try:
+        design(rubric=(Criterion("", lambda m: seen.append(torch.get_num_threads()), ""),)).grade(
+            nn.Identity()
+        )
+        assert (seen, torch.get_num_threads()) == ([1], 2)
+    finally:
+        torch.set_num_threads(threads)
+
+
 def test_a_layer_used_twice_is_counted_twice():
     relu = nn.ReLU()
     model = nn.Sequential(nn.Linear(2, 2), relu, nn.Linear(2, 2), relu)
@@ -501,12 +514,15 @@ def test_check_displays_markdown_in_jupyter():
     from IPython.core.interactiveshell import InteractiveShell
     from IPython.utils.capture import capture_output
 
-    InteractiveShell.instance()
+    shell = InteractiveShell.instance()
     try:
         with capture_output() as captured:
+            check("convolution-2", (32, 1))  # 터미널의 IPython
+            shell.kernel = "Jupyter의 커널"
             check("convolution-2", (32, 1))
     finally:
         InteractiveShell.clear_instance()
+    assert captured.stdout.startswith("✅ `convolution-2`: 맞았습니다.\n\n")
     (output,) = captured.outputs
     assert output.data["text/markdown"].startswith("✅ `convolution-2`: 맞았습니다.\n\n")
 
@@ -551,3 +567,22 @@ def test_notebook_asks_every_exercise_once_and_solves_it(path):
         assert solution.metadata.jupyter == {"source_hidden": True, "outputs_hidden": True}
         hidden = "remove-cell" if data[MIME]["key"] else "remove-output"
         assert hidden in place.metadata.tags
+
+
+def test_texts_of_a_notebook_are_rewritten_without_running_it(tmp_path):
+    original = NOTEBOOKS[0]
+    notebook = nbformat.read(original, as_version=4)
+    for cell in notebook.cells:
+        for output in cell.get("outputs", ()):
+            data = output.get("data", {})
+            if MIME in data:
+                data["text/plain"], data["text/markdown"] = "옛 문제", "옛 문제"
+                data[MIME]["key"] = None
+            elif data.get("text/plain", "").startswith("✅"):
+                name = data["text/plain"].split("`")[1]
+                data["text/plain"] = data["text/markdown"] = f"✅ `{name}`: 옛 풀이"
+    copy = tmp_path / original.name
+    nbformat.write(notebook, copy)
+    assert "옛 풀이" in copy.read_text(encoding="utf-8")
+    notebooks.restate(copy)
+    assert copy.read_bytes() == original.read_bytes()

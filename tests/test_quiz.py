@@ -231,7 +231,7 @@ def test_search_finds_questions_but_not_the_feedback(site):
     plain = [text for text in texts if not re.search(r"[$*`\"]", text)]
     assert len(plain) > 20
     assert [text for text in plain if text in index] == []
-    assert "맵 16개는 S2의 맵 6개를 모두 보지 않습니다" in index
+    assert "맵 16개가 S2의 맵 6개를 모두 보지는 않습니다" in index
 
 
 def test_nothing_is_said_before_an_answer(open_page):

@@ -28,6 +28,18 @@ def parameters_at_most(limit: int, *, hint: str) -> Criterion:
     return Criterion(text, lambda model: 0 < count_parameters(model) <= limit, hint)
 
 
+def gives_logits(image_shape: tuple[int, ...], *, hint: str) -> Criterion:
+    """확률이 아니라 로짓을 낸다. 값이 아주 큰 이미지에서도 0과 1 사이에 머물면 확률로 본다."""
+
+    def met(model: nn.Module) -> bool:
+        images = 1e4 * torch.randn(64, *image_shape, generator=torch.Generator().manual_seed(0))
+        with torch.inference_mode():
+            scores = model.eval()(images)
+        return bool(scores.min() < 0 or scores.max() > 1 or not scores.any())
+
+    return Criterion("확률이 아니라 로짓을 낸다", met, hint)
+
+
 class Call(NamedTuple):
     """층이 한 번 불린 기록."""
 

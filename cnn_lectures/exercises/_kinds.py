@@ -54,7 +54,7 @@ class Verdict:
     def show(self) -> None:
         """Jupyter에서는 꾸민 글로, 그 밖에서는 보통 글로 보인다."""
         shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
-        if shell is not None:
+        if hasattr(shell, "kernel"):  # 터미널의 IPython은 꾸민 글을 보이지 못한다
             from IPython.display import display
 
             return display(self)
@@ -141,6 +141,10 @@ class Exercise:
             )
         if problem:
             return Verdict(self.name, False, f"아직 아닙니다. {problem}")
+        return self.solved()
+
+    def solved(self) -> Verdict:
+        """맞은 답에 할 말."""
         return Verdict(self.name, True, f"맞았습니다.\n\n{self.explanation}")
 
     def problem(self, answer: object) -> str | None:
@@ -422,6 +426,8 @@ class Design(Exercise):
         """채운 항목과 채우지 못한 항목을 말한다."""
         from torch import nn
 
+        from cnn_lectures.train import one_thread
+
         if isinstance(answer, type):
             return f"클래스가 아니라 객체로 답하십시오. `{answer.__name__}()`처럼 괄호를 붙입니다."
         if not isinstance(answer, nn.Module):
@@ -432,17 +438,24 @@ class Design(Exercise):
                 "입력을 한 번 넣어 계산한 다음에 답하십시오."
             )
         lines, complete = [], True
-        for criterion in self.rubric:
-            try:
-                # 채점하다가 독자의 가중치, 이동 평균, 모드를 바꾸지 않도록 베낀 것을 쓴다
-                model = deepcopy(answer).float()
-                met, said = limited(criterion.met, (model,), seconds=self.seconds), criterion.hint
-            except TimeoutError:
-                met, said = False, f"{self.seconds:g}초 안에 계산이 끝나지 않습니다."
-            except KeyboardInterrupt:
-                raise
-            except BaseException as error:
-                met, said = False, f"오류가 났습니다({describe_error(error)}). {criterion.hint}"
-            complete = complete and bool(met)
-            lines.append(f"- ✅ {criterion.text}" if met else f"- ❌ {criterion.text}: {said}")
+        with one_thread():
+            for criterion in self.rubric:
+                problem = self.unmet(criterion, answer)
+                complete = complete and not problem
+                line = f"❌ {criterion.text}: {problem}" if problem else f"✅ {criterion.text}"
+                lines.append(f"- {line}")
         return "" if complete else "\n\n" + "\n".join(lines)
+
+    def unmet(self, criterion: Criterion, answer: Any) -> str:
+        """항목 하나를 채우지 못한 까닭. 채웠으면 빈 글."""
+        try:
+            # 채점하다가 독자의 가중치, 이동 평균, 모드를 바꾸지 않도록 베낀 것을 쓴다
+            model = deepcopy(answer).float()
+            met = limited(criterion.met, (model,), seconds=self.seconds)
+        except TimeoutError:
+            return f"{self.seconds:g}초 안에 계산이 끝나지 않습니다."
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            return f"오류가 났습니다({describe_error(error)}). {criterion.hint}"
+        return "" if met else criterion.hint

@@ -1,11 +1,13 @@
 """6장 AlexNet의 연습 문제."""
 
+from operator import floordiv
+
 import numpy as np
 import torch
 from torch import nn
 
 from cnn_lectures.complexity import count_parameters
-from cnn_lectures.exercises._criteria import contains, maps, parameters_at_most
+from cnn_lectures.exercises._criteria import calls, contains, maps, parameters_at_most
 from cnn_lectures.exercises._kinds import Choice, Criterion, Design, Function, Mistake, Number
 from cnn_lectures.layers.convolution import output_size
 from cnn_lectures.models.alexnet import AlexNet
@@ -27,12 +29,17 @@ def _sides():
     return features[0](images).shape[2], features(images).shape[2]
 
 
-def _pooled(first, *, times=3, added=1):
+def _pooled(first, *, times=3, added=1, divide=floordiv):
     """한 변이 `first`인 맵을 3×3 창과 스트라이드 2로 `times`번 풀링한다."""
     last = first
     for _ in range(times):
-        last = (last - 3) // 2 + added
+        last = divide(last - 3, 2) + added
     return first, last
+
+
+def _divided_up(a, b):
+    """나누어 올림한 수."""
+    return -(-a // b)
 
 
 def _saved():
@@ -76,7 +83,7 @@ def train(w, gradients, rates):
 
 
 def _train_like(velocity_of, step_of=lambda v, rate: v):
-    """속도와 걸음을 구하는 식을 바꾸어 학습하는 함수를 만든다."""
+    """속도와 가중치에 더할 값을 구하는 식을 바꾸어 학습하는 함수를 만든다."""
 
     def wrong(w, gradients, rates):
         v, history = 0.0, []
@@ -96,34 +103,37 @@ def _runs():
     ]
 
 
+def _seen_halves(output, images):
+    """`output`의 기울기가 `images`의 앞 절반과 뒤 절반의 채널에 닿는지."""
+    (slopes,) = torch.autograd.grad(output.sum(), images, retain_graph=True)
+    return [bool(half.any()) for half in slopes.chunk(2, dim=1)]
+
+
 def separated(*, hint):
     """출력의 앞 절반과 뒤 절반이 저마다 입력의 같은 절반만 본다."""
 
     def met(model):
         generator = torch.Generator().manual_seed(0)
-        before = torch.rand(1, 96, 27, 27, generator=generator)
-        front, back = before.clone(), before.clone()
-        front[:, :48] += 1
-        back[:, 48:] += 1
-        with torch.inference_mode():
-            outputs = [model.eval()(x).chunk(2, dim=1) for x in (before, front, back)]
-        plain, front, back = outputs
-        kept = torch.allclose(plain[1], front[1]) and torch.allclose(plain[0], back[0])
-        moved = not (torch.allclose(plain[0], front[0]) or torch.allclose(plain[1], back[1]))
-        return kept and moved
+        images = torch.rand(1, 96, 27, 27, generator=generator, requires_grad=True)
+        with torch.no_grad():
+            for parameter in model.parameters():  # 모두 양수이면 ReLU가 꺼지지 않는다
+                parameter.uniform_(0, 1e-3, generator=generator)
+        halves = model.eval()(images.clone()).chunk(2, dim=1)
+        return [_seen_halves(half, images) for half in halves] == [[True, False], [False, True]]
 
     text = "출력의 앞 절반은 입력의 앞 48채널만, 뒤 절반은 뒤 48채널만 봄"
     return Criterion(text, met, hint)
 
 
 def overlapping(*, hint):
-    """창이 스트라이드보다 큰 최대 풀링이 있다."""
+    """창이 스트라이드보다 크면서 맵을 줄이는 최대 풀링이 있다."""
 
     def met(model):
-        pools = [layer for layer in model.modules() if isinstance(layer, nn.MaxPool2d)]
-        return any(side(pool, "kernel_size") > side(pool, "stride") for pool in pools)
+        found = calls(model.eval(), nn.MaxPool2d, torch.zeros(1, 96, 27, 27))
+        pools = [call.layer for call in found]
+        return any(side(pool, "kernel_size") > side(pool, "stride") > 1 for pool in pools)
 
-    return Criterion("창이 겹치는 최대 풀링", met, hint)
+    return Criterion("창이 겹치면서 크기를 줄이는 최대 풀링", met, hint)
 
 
 def _towers(*, width=256, kernel=5, padding=2, groups=2, pool=3):
@@ -138,9 +148,9 @@ def _towers(*, width=256, kernel=5, padding=2, groups=2, pool=3):
 
 
 SIZE = "27에서 13으로 줄이는 것은 풀링 하나로 충분합니다. 합성곱이 크기를 지키도록 패딩하십시오."
-MIXED = "한쪽 입력만 바꾸었는데 다른 쪽 출력까지 달라지거나, 제 쪽 출력이 그대로입니다. 합성곱의 `groups`를 보십시오."
+MIXED = "한쪽 입력만 바꾸었는데 다른 쪽 출력까지 달라지거나, 제 쪽 출력이 그대로입니다. 합성곱의 `groups`를 보고, 앞뒤 절반의 채널을 섞는 다른 층이 있는지도 보십시오."
 ALONE = "합성곱이 하나뿐입니다. 두 탑은 여러 층을 지나는 동안 갈라져 있어야 합니다."
-SEPARATE_WINDOWS = "창이 겹치지 않습니다. 창의 크기와 스트라이드를 견주어 보십시오."
+SEPARATE_WINDOWS = "창이 겹치면서 크기를 줄이는 `nn.MaxPool2d`가 없습니다. 창의 크기와 스트라이드를 견주어 보십시오."
 HEAVY = "합성곱 하나의 가중치는 커널의 넓이 × 출력 채널 × (입력 채널 ÷ 그룹 수)입니다. 가운데 채널 수를 줄여 보십시오."
 
 
@@ -158,8 +168,8 @@ EXERCISES = (
                 "첫 합성곱의 패딩을 잊었거나 한쪽만 셌습니다. 패딩은 양쪽에 붙습니다.",
             ),
             Mistake(
-                lambda: _pooled(-(-(256 + 4 - 11) // 4) + 1),
-                "첫 합성곱에서 나눗셈을 올렸습니다. 창이 다 들어가야 하므로 내림입니다.",
+                lambda: _pooled(_divided_up(256 + 4 - 11, 4) + 1, divide=_divided_up),
+                "나눈 값을 올림했습니다. 창이 다 들어가야 하므로 내림합니다.",
             ),
             Mistake(
                 lambda: _pooled((256 + 4 - 11) // 4, added=0),
@@ -206,8 +216,12 @@ EXERCISES = (
         answer=_pooled_head,
         mistakes=(
             Mistake(
-                lambda: [count - 4096 for count in _pooled_head()],
+                lambda: (_pooled_head()[0] - 4096, _pooled_head()[1]),
                 "편향을 잊었습니다. 출력 유닛마다 하나씩 있습니다.",
+            ),
+            Mistake(
+                lambda: [count - 4096 for count in _pooled_head()],
+                "새 fc6에서만 편향을 잊었습니다. 예전 fc6을 뺄 때에는 편향까지 뺐습니다.",
             ),
             Mistake(
                 lambda: (
@@ -288,9 +302,9 @@ EXERCISES = (
         ),
     ),
     Number(
-        question="두 종류를 가르는 모형에 한 사진의 두 조각을 넣었더니 로짓이 $(4, 0)$과 $(0, 1)$이었습니다. 첫 종류의 확률을 두 가지로 구하십시오. 하나는 두 조각의 **확률**을 평균한 것이고, 다른 하나는 두 조각의 **로짓**을 평균하여 소프트맥스에 넣은 것입니다. 차례로, 소수점 아래 둘째 자리까지 적으십시오.",
+        question="두 종류를 가르는 모형에 한 사진의 두 크롭을 넣었더니 로짓이 $(4, 0)$과 $(0, 1)$이었습니다. 첫 종류의 확률을 두 가지로 구하십시오. 하나는 두 크롭의 **확률**을 평균한 것이고, 다른 하나는 두 크롭의 **로짓**을 평균하여 소프트맥스에 넣은 것입니다. 차례로, 소수점 아래 둘째 자리까지 적으십시오.",
         hint=r"종류가 둘이면 소프트맥스의 첫 값은 로짓의 차 $d$에 대하여 $1/(1 + e^{-d})$입니다.",
-        explanation=r"조각마다의 확률은 0.982와 0.269이므로 평균이 0.63입니다. 로짓의 평균은 $(2, 0.5)$이고 확률은 0.82입니다. 로짓의 평균은 확률을 **기하** 평균하여 다시 정규화한 것이라, 확신이 큰 조각의 말을 더 따릅니다. 논문은 확률을 평균했습니다.",
+        explanation=r"크롭마다의 확률은 0.982와 0.269이므로 평균이 0.63입니다. 로짓의 평균은 $(2, 0.5)$이고 확률은 0.82입니다. 로짓의 평균은 확률을 **기하** 평균하여 다시 정규화한 것이라, 확신이 큰 크롭의 말을 더 따릅니다. 논문은 확률을 평균했습니다.",
         level=2,
         minutes=6,
         tolerance=0.006,
@@ -302,11 +316,11 @@ EXERCISES = (
             ),
             Mistake(
                 lambda: _two_averages(axis=0),
-                "소프트맥스를 조각 쪽으로 걸었습니다. 합이 1이어야 하는 것은 한 조각의 두 종류입니다.",
+                "소프트맥스를 크롭 쪽으로 걸었습니다. 합이 1이어야 하는 것은 한 크롭의 두 종류입니다.",
             ),
             Mistake(
                 lambda: _two_averages(reduce=torch.sum),
-                "로짓을 더하기만 하고 조각의 수로 나누지 않았습니다.",
+                "로짓을 더하기만 하고 크롭의 수로 나누지 않았습니다.",
             ),
             Mistake(
                 lambda: (_two_averages()[0],) * 2,
@@ -338,9 +352,9 @@ EXERCISES = (
         minutes=2,
     ),
     Function(
-        question=r"논문의 모멘텀과 가중치 감쇠로 가중치 하나를 고치는 `train(w, gradients, rates)`를 쓰십시오. $v$는 0에서 시작하고, 걸음마다 $v \leftarrow 0.9\,v - 0.0005\,\epsilon\,w - \epsilon\,g$ 다음에 $w \leftarrow w + v$입니다. `w`는 처음 가중치(실수), `gradients`와 `rates`는 걸음마다의 $g$와 $\epsilon$을 적은 같은 길이의 목록입니다. 걸음마다 고친 $w$를 차례로 담은 목록을 돌려주십시오. `torch.optim`은 쓰지 않습니다.",
-        hint="두 목록을 `zip`으로 함께 훑고, 걸음마다 $v$를 먼저 고친 다음 $w$를 고칩니다.",
-        explanation="식을 그대로 옮기면 됩니다. 속도 $v$에 학습률이 이미 들어 있으므로, 학습률을 줄여도 전에 쌓인 속도는 그대로 남아 걸음마다 0.9배로 줄 뿐입니다. `torch.optim.SGD`는 학습률을 속도 밖에서 곱하므로 학습률을 줄이는 순간 곧바로 느려집니다.",
+        question=r"논문의 모멘텀과 가중치 감쇠로 가중치 하나를 고치는 `train(w, gradients, rates)`를 쓰십시오. $v$는 0에서 시작하고, 스텝마다 $v \leftarrow 0.9\,v - 0.0005\,\epsilon\,w - \epsilon\,g$ 다음에 $w \leftarrow w + v$입니다. `w`는 처음 가중치(실수), `gradients`와 `rates`는 스텝마다의 $g$와 $\epsilon$을 적은 같은 길이의 목록입니다. 스텝마다 고친 $w$를 차례로 담은 목록을 돌려주십시오. `torch.optim`은 쓰지 않습니다.",
+        hint="두 목록을 `zip`으로 함께 훑고, 스텝마다 $v$를 먼저 고친 다음 $w$를 고칩니다.",
+        explanation="식을 그대로 옮기면 됩니다. 속도 $v$에 학습률이 이미 들어 있으므로, 학습률을 줄여도 전에 쌓인 속도는 그대로 남아 스텝마다 0.9배로 줄 뿐입니다. `torch.optim.SGD`는 학습률을 속도 밖에서 곱하므로 학습률을 줄이는 순간 곧바로 느려집니다.",
         level=2,
         minutes=8,
         oracle=train,
@@ -360,7 +374,7 @@ EXERCISES = (
             ),
             Mistake(
                 _train_like(lambda v, w, g, e: -0.0005 * e * w - e * g),
-                "앞 걸음의 속도를 이어받지 않았습니다. 모멘텀이 없는 SGD입니다.",
+                "앞 스텝의 속도를 이어받지 않았습니다. 모멘텀이 없는 SGD입니다.",
             ),
             Mistake(
                 _train_like(lambda v, w, g, e: 0.9 * v - e * g),

@@ -4,10 +4,18 @@ import math
 from fractions import Fraction
 
 import numpy as np
+import torch
 from torch import nn
 
-from cnn_lectures.exercises._criteria import contains, lacks, maps, parameters_at_most
-from cnn_lectures.exercises._kinds import Choice, Design, Function, Mistake, Number
+from cnn_lectures.exercises._criteria import (
+    calls,
+    contains,
+    lacks,
+    layers,
+    maps,
+    parameters_at_most,
+)
+from cnn_lectures.exercises._kinds import Choice, Criterion, Design, Function, Mistake, Number
 from cnn_lectures.layers.convolution import conv2d, conv2d_backward, output_size, remainder
 
 RAMP = np.arange(16.0).reshape(1, 1, 4, 4)
@@ -62,9 +70,30 @@ def _formula(size, kernel, stride, padding, dilation):
     return output_size(size, kernel, stride=stride, padding=padding, dilation=dilation)
 
 
+POOLINGS = (
+    nn.MaxPool2d, nn.AvgPool2d, nn.LPPool2d, nn.FractionalMaxPool2d,
+    nn.AdaptiveMaxPool2d, nn.AdaptiveAvgPool2d,
+)  # fmt: skip
+
+
+def _resized_by_convolution(model):
+    """풀링 층이 없고, 맵의 크기가 합성곱과 제로 패딩에서만 바뀐다."""
+    images = torch.zeros(2, 3, 32, 32)
+    seen = {images.shape[2:]}
+    for call in calls(model.eval(), (nn.Conv2d, nn.ConstantPad2d), images):
+        if call.given.shape[2:] not in seen:
+            return False
+        seen.add(call.output.shape[2:])
+    with torch.no_grad():
+        return model(images).shape[2:] in seen and not layers(model, POOLINGS)
+
+
 SHRINKS = "32에서 8로 줄이려면 스트라이드의 곱이 4여야 합니다. 층마다의 패딩도 확인하십시오."
 TOO_MANY = "가중치가 많은 층부터 찾으십시오. 매개변수는 커널의 넓이와 두 채널 수의 곱에 비례합니다."
-POOLS = "크기는 합성곱의 스트라이드로 줄이십시오."
+FEW = "합성곱 층이 모자랍니다. 두 번에 나누어 줄이십시오."
+POOLS = (
+    "풀링 층이 있거나, 합성곱이 아닌 것이 크기를 바꿉니다. 크기는 합성곱의 스트라이드로 줄이십시오."
+)
 DENSE = "완전 연결 층 대신 합성곱만 쓰십시오. 그래야 자리마다 같은 가중치를 씁니다."
 
 
@@ -72,7 +101,7 @@ EXERCISES = (
     Number(
         question="0부터 15까지를 차례로 채운 4×4 입력에, 모두 1인 3×3 커널을 스트라이드 2, 제로 패딩 1로 겁니다. 2×2 출력을 왼쪽 위부터 차례로 적으십시오.",
         hint="첫 창은 왼쪽 위 모서리에 걸쳐 있어 진짜 화소를 네 개만 봅니다. 창을 하나씩 그려 보십시오.",
-        explanation="첫 창은 패딩에 걸쳐 0+1+4+5 = 10을 보고, 오른쪽 위는 1+2+3+5+6+7 = 24, 왼쪽 아래는 4+5+8+9+12+13 = 51, 가운데까지 다 차는 마지막 창은 90입니다.",
+        explanation="첫 창은 패딩에 걸쳐 0+1+4+5 = 10을 보고, 오른쪽 위는 1+2+3+5+6+7 = 24, 왼쪽 아래는 4+5+8+9+12+13 = 51, 창이 진짜 화소로 다 차는 오른쪽 아래는 90입니다.",
         level=1,
         minutes=4,
         answer=lambda: _padded_windows((1, 0, 1, 0)),
@@ -96,9 +125,9 @@ EXERCISES = (
         ),
     ),
     Number(
-        question="입력이 64×64, 커널 3, 패딩 1, 스트라이드 2입니다. 출력의 한 변과, 커널이 끝내 닿지 않고 남는 줄의 수를 차례로 구하십시오.",
+        question="64×64 입력에 3×3 커널을 패딩 1, 스트라이드 2로 겁니다. 출력의 한 변과, **패딩까지 센 입력**을 가로로 볼 때 커널이 끝내 닿지 않고 남는 줄의 수를 차례로 구하십시오.",
         hint="64 + 2·1 − 3을 2로 나눈 몫과 나머지를 따로 보십시오.",
-        explanation="$64 + 2 - 3 = 63$을 2로 나누면 몫이 31, 나머지가 1입니다. 출력은 $31 + 1 = 32$이고 한 줄이 남습니다. 오른쪽과 아래의 **패딩**이 남으므로 진짜 화소는 모두 쓰입니다.",
+        explanation="$64 + 2 - 3 = 63$을 2로 나누면 몫이 31, 나머지가 1입니다. 출력은 $31 + 1 = 32$이고 한 줄이 남습니다. 세로로 보아도 같습니다. 남는 것은 오른쪽과 아래의 **패딩**이므로 진짜 화소는 모두 쓰입니다.",
         level=1,
         minutes=3,
         answer=lambda: (
@@ -113,27 +142,27 @@ EXERCISES = (
             ),
             Mistake(
                 ((64 + 1 - 3) // 2 + 1, (64 + 1 - 3) % 2),
-                "패딩을 한쪽만 셌습니다. 위와 아래에 모두 붙으므로 $2P$입니다.",
+                "패딩을 한쪽만 셌거나, 남는 줄을 진짜 화소에서만 찾았습니다. 패딩은 양쪽에 붙으므로 $2P$이고, 남는 줄은 패딩까지 세어 찾습니다.",
             ),
             Mistake((63 / 2 + 1, 0), "내림을 잊었습니다. 반 칸짜리 출력은 없습니다."),
         ),
     ),
     Choice(
-        question="출력 크기가 입력과 같도록 **양쪽에 똑같이** 패딩할 수 있는 커널은 왜 홀수뿐입니까? (스트라이드 1, 팽창률 1)",
-        right="필요한 패딩이 모두 $K - 1$줄인데, $K$가 짝수이면 홀수라서 둘로 나눌 수 없다.",
+        question="출력 크기가 입력과 같도록 **양쪽에 똑같이** 패딩할 수 있는 것은 왜 크기 $K$가 홀수인 커널뿐입니까? (스트라이드 1, 팽창률 1)",
+        right="필요한 패딩은 모두 $K - 1$줄인데, 이것은 $K$가 홀수일 때에만 짝수이다.",
         place=3,
         mistakes=(
             Mistake(
-                "$K$가 짝수이면 출력 크기의 식이 정수가 되지 않는다.",
+                "$K$가 짝수이면 출력 크기의 식이 나누어떨어지지 않아 정수가 되지 않는다.",
                 "스트라이드가 1이면 나눌 것이 없어 크기는 늘 정수입니다. 크기가 아니라 패딩을 보십시오.",
             ),
             Mistake(
-                "짝수 커널은 가운데 화소가 없어 합성곱을 계산할 수 없다.",
-                "짝수 커널로도 계산할 수 있습니다. 2×2 커널을 떠올려 보십시오.",
+                "$K$가 짝수이면 커널에 가운데 칸이 없어 창을 놓을 자리를 정할 수 없다.",
+                "가운데 칸이 없어도 창은 놓을 수 있습니다. 2×2 커널을 떠올려 보십시오.",
             ),
             Mistake(
-                "$K$가 짝수이면 기울기를 계산할 때 커널을 뒤집을 수 없다.",
-                "커널을 뒤집는 것과 크기는 상관이 없습니다.",
+                "$K$가 짝수이면 기울기를 계산할 때 커널을 180° 돌려서 쓸 수 없다.",
+                "커널은 크기가 어떻든 돌릴 수 있습니다. 돌려도 크기는 그대로입니다.",
             ),
         ),
         hint="$H + 2P - K + 1 = H$를 $P$에 대하여 푸십시오.",
@@ -172,7 +201,7 @@ EXERCISES = (
         ),
     ),
     Number(
-        question="14×14 특징 맵에 3×3, 256 → 256채널 합성곱을 합니다(패딩 1). 보통의 합성곱과 깊이별 분리 합성곱의 곱셈-누산 수를 차례로 구하십시오.",
+        question="14×14 특징 맵에 3×3, 256 → 256채널 합성곱을 합니다(패딩 1). 보통의 합성곱과 깊이별 분리 합성곱의 곱셈-누산 수를 차례로 구하십시오. 편향은 세지 않습니다.",
         hint="깊이별 분리 합성곱은 채널마다 3×3을 하나씩 한 뒤 1×1로 채널을 섞습니다.",
         explanation=r"보통은 $14^2 \cdot 256 \cdot 256 \cdot 9$ = 115,605,504번, 분리하면 $14^2 (256 \cdot 9 + 256 \cdot 256)$ = 13,296,640번입니다. 비율은 $1/M + 1/K^2$이고 그 역수가 8.69입니다. 출력 채널 $M$이 크면 약 $K^2$배 줄어듭니다.",
         level=2,
@@ -198,12 +227,12 @@ EXERCISES = (
         ),
     ),
     Number(
-        question="이미지 32장 묶음으로 VGG의 둘째 합성곱(64채널 224×224 입력, 3×3, 패딩 1)을 계산하며 im2col 행렬을 통째로 만듭니다. float32로 몇 GiB가 듭니까? 소수점 아래 둘째 자리까지 적으십시오. (1 GiB = $2^{30}$바이트)",
+        question="이미지 32장의 미니배치로 VGG의 둘째 합성곱(64채널 224×224 입력, 3×3, 패딩 1)을 계산하며 im2col 행렬을 통째로 만듭니다. float32로 몇 GiB가 듭니까? 소수점 아래 둘째 자리까지 적으십시오. (1 GiB = $2^{30}$바이트)",
         hint="출력의 칸마다 64·3·3개의 수가 한 행에 놓입니다.",
         explanation=r"이미지 한 장에 $224^2 \cdot 576$개, 110.25 MiB입니다. 32장이면 3,528 MiB, 곧 3.45 GiB입니다.",
         level=2,
         minutes=5,
-        tolerance=0.006,
+        tolerance=0.005,
         answer=lambda: 32 * 224**2 * 64 * 9 * 4 / 2**30,
         mistakes=(
             Mistake(
@@ -217,14 +246,14 @@ EXERCISES = (
             ),
             Mistake(
                 lambda: 32 * 224**2 * 64 * 4 / 2**30,
-                "창 하나가 화소 아홉 개를 편다는 것을 잊었습니다. 이것은 입력의 크기입니다.",
+                "창마다 화소 아홉 개를 편다는 것을 잊었습니다. 이것은 입력의 크기입니다.",
             ),
         ),
     ),
     Number(
         question=r"0부터 15까지를 채운 4×4 입력 $x$와 커널 $w = [[1, 0], [0, -1]]$로 스트라이드 2의 교차상관을 하고, $\partial L/\partial y$를 모두 1로 둡니다. $\partial L/\partial w$의 네 수를 왼쪽 위부터 차례로 적으십시오.",
         hint="$w$의 한 칸은 창마다 어느 화소와 곱해졌습니까? 그 화소들을 모두 더합니다.",
-        explanation=r"창이 겹치지 않습니다. $\partial L/\partial w$는 네 창의 합 [[20, 24], [36, 40]]입니다. 곁들여 $y$는 모두 −5이고, $\partial L/\partial x$는 $w$를 2×2로 이어 놓은 것입니다.",
+        explanation=r"창이 겹치지 않습니다. $\partial L/\partial w$는 네 창의 합 [[20, 24], [36, 40]]입니다. 참고로 $y$는 모두 −5이고, $\partial L/\partial x$는 $w$를 2×2로 이어 놓은 것입니다.",
         level=2,
         minutes=6,
         answer=lambda: _gradient(stride=2),
@@ -287,8 +316,8 @@ EXERCISES = (
         rubric=(
             maps((2, 3, 32, 32), (2, 16, 8, 8), hint=SHRINKS),
             parameters_at_most(3000, hint=TOO_MANY),
-            contains(nn.Conv2d, "합성곱 층 둘 이상", least=2, hint="합성곱을 한 번만 합니다."),
-            lacks((nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d), "풀링 없음", hint=POOLS),
+            contains(nn.Conv2d, "합성곱 층 둘 이상", least=2, hint=FEW),
+            Criterion("풀링 없이 합성곱으로만 크기를 줄인다", _resized_by_convolution, POOLS),
             lacks(nn.Linear, "완전 연결 층 없음", hint=DENSE),
         ),
         example=lambda: nn.Sequential(
@@ -310,6 +339,7 @@ EXERCISES = (
                 ),
                 TOO_MANY,
             ),
+            Mistake(lambda: nn.Sequential(nn.Conv2d(3, 16, 4, stride=4)), FEW),
             Mistake(
                 lambda: nn.Sequential(
                     nn.Conv2d(3, 12, 3, padding=1), nn.Conv2d(12, 16, 3, padding=1), nn.MaxPool2d(4)
@@ -318,11 +348,9 @@ EXERCISES = (
             ),
             Mistake(
                 lambda: nn.Sequential(
-                    nn.Conv2d(3, 1, 8, stride=8),
-                    nn.Conv2d(1, 1, 4),
-                    nn.Flatten(),
-                    nn.Linear(1, 1024),
-                    nn.Unflatten(1, (16, 8, 8)),
+                    nn.Conv2d(3, 12, 3, stride=2, padding=1),
+                    nn.Conv2d(12, 16, 3, stride=2, padding=1),
+                    nn.Linear(8, 8),
                 ),
                 DENSE,
             ),

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from torch.nn.functional import conv2d
 
 from cnn_lectures.complexity import count_parameters
-from cnn_lectures.exercises._criteria import lacks, maps, parameters_at_most
+from cnn_lectures.exercises._criteria import calls, lacks, maps, parameters_at_most
 from cnn_lectures.exercises._kinds import Choice, Criterion, Design, Function, Mistake, Number
 from cnn_lectures.models import densenet
 
@@ -105,7 +105,9 @@ def _blocks() -> list[tuple[Tensor, list[Tensor]]]:
 class _Block(nn.Module):
     """밀집 블록. 인자마다 흔한 잘못 하나를 켠다."""
 
-    def __init__(self, *, kernel_size=3, bottleneck=False, chained=False, new_first=False):
+    def __init__(
+        self, *, kernel_size=3, dilation=1, bottleneck=False, chained=False, new_first=False
+    ):
         super().__init__()
         self.layers, self.chained, self.new_first = nn.ModuleList(), chained, new_first
         for layer in range(4):
@@ -114,8 +116,8 @@ class _Block(nn.Module):
             if bottleneck:
                 parts += [nn.Conv2d(width, 48, 1, bias=False), nn.BatchNorm2d(48), nn.ReLU()]
                 width = 48
-            same = kernel_size // 2
-            parts.append(nn.Conv2d(width, 12, kernel_size, padding=same, bias=False))
+            options = {"padding": "same", "dilation": dilation, "bias": False}
+            parts.append(nn.Conv2d(width, 12, kernel_size, **options))
             self.layers.append(nn.Sequential(*parts))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -138,17 +140,19 @@ def _keeps_input(model: nn.Module) -> bool:
         return torch.equal(model(x.clone())[:, :16], x)
 
 
-def _sees_nine(model: nn.Module) -> bool:
-    """가운데 값이 네 칸 떨어진 화소까지 본다."""
-    x = torch.randn(8, 16, 17, 17, generator=torch.Generator().manual_seed(0)).requires_grad_()
-    model.eval()
-    (gradient,) = torch.autograd.grad(model(x)[:, :, 8, 8].sum(), x)
-    touched = gradient.abs().sum(dim=(0, 1))
-    return all(bool(line.any()) for line in (touched[4], touched[12], touched.T[4], touched.T[12]))
+def _reach(model: nn.Module) -> Tensor:
+    """가운데 값이 위, 왼쪽, 아래, 오른쪽으로 몇 칸 떨어진 화소까지 보는지."""
+    x = torch.randn(8, 16, 17, 17, generator=torch.Generator().manual_seed(0)).double()
+    output = model.double().eval()(x.requires_grad_())  # 배정밀도에서는 보지 않는 화소가 꼭 0이다
+    (gradient,) = torch.autograd.grad(output[:, :, 8, 8].sum(), x)
+    seen = gradient.abs().sum(dim=(0, 1)).nonzero() - 8
+    return torch.cat([-seen.amin(dim=0), seen.amax(dim=0)])
 
 
 def _receives_all(model: nn.Module) -> bool:
-    return any(isinstance(m, nn.Conv2d) and m.in_channels == 52 for m in model.modules())
+    """쓰이는 합성곱이 받는 채널에 16, 28, 40, 52가 모두 있다."""
+    used = calls(model.eval(), nn.Conv2d, torch.zeros(1, 16, 8, 8))
+    return {16, 28, 40, 52} <= {call.layer.in_channels for call in used}
 
 
 SHAPE = "입력 16채널에 층마다 12채널씩 네 번 이어 붙입니다. 이어 붙이려면 높이와 너비가 그대로여야 합니다."
@@ -157,24 +161,28 @@ TOO_MANY = (
     "받는 채널이 이만큼 적을 때에도 병목이 이득인지, 3×3 하나와 가중치의 수를 견주어 보십시오."
 )
 NARROW = "수용 영역이 좁습니다. 1×1 합성곱만으로는 이웃을 보지 못합니다."
-CHAINED = (
-    "층이 바로 앞의 출력만 받습니다. 마지막 층은 입력과 앞선 세 층의 출력을 모두 받아야 합니다."
-)
+WIDE = "수용 영역이 넓습니다. 커널이나 팽창률이 크거나, 이미지 전체의 통계를 쓰는 층이 있습니다."
+CHAINED = "16, 28, 40, 52채널을 받는 `nn.Conv2d`가 모두 쓰이지는 않습니다. 층은 바로 앞의 출력만이 아니라 입력과 앞선 출력을 모두 이어 붙여 받아야 합니다."
 BORROWED = "이 책의 블록을 가져왔습니다. `torch.cat`으로 직접 지어 보십시오."
 
 
 EXERCISES = (
     Number(
-        question="층이 12개인 밀집 블록의 직접 연결은 몇 개입니까? 그것은 층마다 바로 앞의 특징 맵 하나만 받는 블록의 몇 배입니까? 차례로 답하십시오.",
+        question="층이 12개인 밀집 블록에서 **층으로 들어가는** 직접 연결은 모두 몇 개입니까? 그 수는 층마다 바로 앞의 특징 맵 하나만 받을 때의 몇 배입니까? 차례로 답하십시오.",
         hint="블록의 입력 $x_0$도 특징 맵입니다. 첫 층은 하나, 둘째 층은 둘을 받습니다.",
         explanation=r"$1 + 2 + \cdots + 12 = 12 \cdot 13 / 2 = 78$개이고, 한 줄로만 이은 12개의 6.5배입니다.",
         level=1,
         minutes=3,
+        tolerance=0.006,
         answer=lambda: (densenet.connections(12), densenet.connections(12) / 12),
         mistakes=(
             Mistake(
                 lambda: (densenet.connections(11), densenet.connections(11) / 12),
-                "블록의 입력에서 오는 연결을 빼놓았습니다.",
+                "첫째 수에서 블록의 입력이 보내는 연결을 빼놓았습니다.",
+            ),
+            Mistake(
+                lambda: (densenet.connections(11), densenet.connections(11) / 11),
+                "블록의 입력을 특징 맵으로 치지 않았습니다. 첫 층은 무엇을 받습니까?",
             ),
             Mistake(
                 (12 * 12, 12),
@@ -182,7 +190,11 @@ EXERCISES = (
             ),
             Mistake(
                 lambda: (densenet.connections(13), densenet.connections(13) / 12),
-                "입력까지 층으로 세어 층이 하나 많습니다. 입력은 보내기만 하고 받지 않습니다.",
+                "첫째 수가 많습니다. 입력은 보내기만 하고 받지 않으며, 블록 끝의 이어 붙이기는 층이 아닙니다.",
+            ),
+            Mistake(
+                lambda: (densenet.connections(13), densenet.connections(13) / 13),
+                "입력까지 층으로 셌거나, 블록 끝의 이어 붙이기까지 층으로 셌습니다.",
             ),
             Mistake(
                 (2 * 12, 2),
@@ -221,7 +233,7 @@ EXERCISES = (
         ),
     ),
     Number(
-        question="받는 채널이 $m$일 때 $k$채널을 만드는 3×3 합성곱 하나와, 1×1로 $4k$채널로 줄였다가 3×3을 하는 병목의 가중치를 견줍니다(편향과 배치 정규화는 세지 않습니다). DenseNet-121은 $k = 32$이고, 첫 블록은 64채널에서 시작하는 6층, 둘째 블록은 128채널에서 시작하는 12층입니다. 병목의 가중치가 더 **적은** 층은 첫 블록에 몇 개 있습니까? 둘째 블록에서는 몇 번째 층부터 적어집니까? 차례로 답하십시오.",
+        question="받는 채널이 $m$일 때 $k$채널을 만드는 3×3 합성곱 하나와, 1×1로 $4k$채널을 만든 다음 3×3으로 $k$채널을 만드는 병목의 가중치를 견줍니다(편향과 배치 정규화는 세지 않습니다). DenseNet-121은 $k = 32$이고, 첫 블록은 64채널에서 시작하는 6층, 둘째 블록은 128채널에서 시작하는 12층입니다. 병목의 가중치가 더 **적은** 층은 첫 블록에 몇 개 있습니까? 둘째 블록에서는 몇 번째 층(1부터 셉니다)부터 적어집니까? 차례로 답하십시오.",
         hint="두 가중치를 $m$과 $k$의 식으로 적고 $m$에 대한 부등식을 푸십시오. 첫 층이 받는 것은 블록의 입력뿐입니다.",
         explanation=r"$9mk > 4mk + 36k^2$이면 $m > 7.2k = 230.4$입니다. 첫 블록은 끝까지 가도 224채널을 받으므로 하나도 없습니다. 둘째 블록의 5번째 층이 $128 + 32 \cdot 4 = 256$채널을 받아 처음으로 이득이고, 뒤의 블록으로 갈수록 이득이 커집니다.",
         level=3,
@@ -238,7 +250,7 @@ EXERCISES = (
             ),
             Mistake(
                 lambda: (len(_gains()[0]), _gains()[1][0] - 1),
-                "층을 0부터 셌습니다. 첫 층은 1번째입니다.",
+                "층을 0부터 셌습니다.",
             ),
             Mistake(
                 lambda: (len(_gains()[0]), _gains(shift=128)[1][0]),
@@ -247,8 +259,8 @@ EXERCISES = (
         ),
     ),
     Choice(
-        question="층이 $L$개인 밀집 블록에서 층마다 지나거나 건너뛰는 것을 고르면 입력에서 출력까지 길이 $2^L$개입니다. 잔차 블록 $L$개에서 지름길과 $F$를 고르는 길도 $2^L$개입니다. 두 신경망의 길은 무엇이 다릅니까?",
-        right="잔차 신경망에서는 길들이 더해져 하나가 되고, 밀집 블록에서는 이어 붙인 채널로 따로 남아 받는 층의 합성곱이 무게를 정한다.",
+        question="층이 $L$개인 밀집 블록에서 층마다 지날지 건너뛸지를 고르면 입력에서 출력으로 가는 길은 $2^L$개입니다. 잔차 블록 $L$개에서 지름길과 $F$ 가운데 하나씩을 골라 가는 길도 $2^L$개입니다. 두 신경망의 길은 무엇이 다릅니까?",
+        right="만난 갈래가 잔차 신경망에서는 더해지고, 밀집 블록에서는 다른 채널로 남는다.",
         place=4,
         mistakes=(
             Mistake(
@@ -265,13 +277,13 @@ EXERCISES = (
             ),
         ),
         hint="두 갈래가 만나는 곳에서 한쪽은 더하고 한쪽은 이어 붙입니다. 만난 뒤에도 나눌 수 있는 것은 어느 쪽입니까?",
-        explanation="$L = 6$이면 64개, $L = 24$이면 16,777,216개로 셈은 같습니다. 그러나 더한 것은 다시 나눌 수 없고, 이어 붙인 것은 채널마다 따로 있어 받는 층이 골라 쓸 수 있습니다.",
+        explanation="$L = 6$이면 64개, $L = 24$이면 16,777,216개로 셈은 같습니다. 그러나 더한 것은 다시 나눌 수 없고, 이어 붙인 것은 **층의 출력마다** 따로 남으므로, 받는 층의 합성곱이 저마다 다른 가중치를 줄 수 있습니다. 한 층 안에서는 그 층에 이르는 길들이 합쳐지므로, 24층이면 따로 남는 것은 블록의 입력까지 25묶음입니다.",
         level=2,
         minutes=3,
     ),
     Choice(
-        question="메모리를 아끼려고 역전파에서 밀집 층을 다시 계산합니다. 다시 계산하는 부분 **안에** 드롭아웃이 있고, 난수의 상태를 되돌리지 않는다면 무엇이 잘못됩니까?",
-        right="다시 계산할 때 다른 유닛이 지워져, 손실을 낸 순전파와 어긋난 기울기를 얻는다.",
+        question="메모리를 아끼려고 역전파에서 밀집 층을 다시 계산합니다. 다시 계산하는 부분 **안에** 드롭아웃이 있는데, 난수의 상태를 되돌리지 않습니다. **그 때문에** 잘못되는 것은 무엇입니까?",
+        right="다시 계산할 때 다른 유닛이 꺼져, 기울기가 순전파와 어긋난다.",
         place=1,
         mistakes=(
             Mistake(
@@ -279,7 +291,7 @@ EXERCISES = (
                 "그것도 다시 계산할 때의 함정이지만, 드롭아웃이 없어도 생기고 난수와 상관이 없습니다.",
             ),
             Mistake(
-                "두 번 지워지므로 남는 유닛이 너무 적어 값이 모두 0에 가까워진다.",
+                "두 번 꺼지므로 남는 유닛이 너무 적어 값이 모두 0에 가까워진다.",
                 "두 번째 계산은 첫 번째 결과에 겹쳐지지 않고 처음부터 다시 합니다.",
             ),
             Mistake(
@@ -293,8 +305,8 @@ EXERCISES = (
         minutes=3,
     ),
     Number(
-        question="DenseNet-121은 7×7 합성곱(스트라이드 2, 패딩 3)과 3×3 최대 풀링(스트라이드 2, 패딩 1) 뒤에 밀집 블록 넷을 두고, 블록 사이마다 전이 층이 2×2 평균 풀링(스트라이드 2)을 합니다. 블록은 크기를 바꾸지 않습니다. 끝의 특징 맵이 한 칸이라도 남는 가장 작은 정사각형 이미지의 한 변은 몇 화소입니까?",
-        hint="끝이 1×1이라고 두고 거꾸로 올라가십시오. 풀링 앞은 적어도 두 칸이어야 합니다.",
+        question="DenseNet-121은 7×7 합성곱(스트라이드 2, 패딩 3)과 3×3 최대 풀링(스트라이드 2, 패딩 1) 뒤에 밀집 블록 넷을 두고, 블록 사이마다 전이 층이 2×2 평균 풀링(스트라이드 2)을 합니다. 블록은 크기를 바꾸지 않습니다. 출력의 크기를 구할 때 나눗셈은 모두 내립니다. 끝의 특징 맵이 한 칸이라도 남는 가장 작은 정사각형 이미지의 한 변은 몇 화소입니까?",
+        hint="끝이 1×1이라고 두고 거꾸로 올라가십시오. 평균 풀링 앞은 적어도 두 칸이어야 합니다.",
         explanation="29화소는 15, 8, 4, 2, 1로 줄어 꼭 한 칸이 남습니다. 이 크기의 이미지 한 장으로는 추론만 됩니다. 학습할 때의 배치 정규화는 채널마다 값이 하나뿐이면 분산을 구할 수 없어 오류를 냅니다.",
         level=2,
         minutes=6,
@@ -302,7 +314,7 @@ EXERCISES = (
         mistakes=(
             Mistake(
                 2**5,
-                "누적 스트라이드를 답했습니다. 패딩이 있는 층은 크기를 올림하여 절반으로 줄입니다.",
+                "누적 스트라이드를 답했습니다. 패딩이 있는 층에서는 홀수인 한 변이 절반보다 크게 남습니다.",
             ),
             Mistake(
                 lambda: _minimum([*STEM, *[POOLED] * 4]),
@@ -319,7 +331,7 @@ EXERCISES = (
         ),
     ),
     Number(
-        question=r"입력이 24채널, $k = 12$, 층이 8개인 밀집 블록(병목 $4k$)을 학습합니다. 층마다 이어 붙인 $C_l$채널을 새로 만들어 저장하고, 그것을 정규화하여 ReLU를 지난 값도 저장합니다. 병목의 $4k$채널도 정규화의 입력과 합성곱의 입력으로 두 번 저장합니다. 저장하는 채널은 모두 몇 개입니까? 다시 계산하면 블록의 입력과 앞선 일곱 층의 출력을 한 번씩, 층마다 병목의 $4k$채널을 한 번씩만 저장합니다. 그때는 몇 개입니까? 차례로 답하십시오.",
+        question=r"입력이 24채널, $k = 12$, 층이 8개인 밀집 블록(병목 $4k$)을 학습합니다. $l$번째 층이 받는 $C_l$채널은 이어 붙여 새로 만들어 저장하고, 그것이 정규화와 ReLU를 지난 값도 저장합니다(첫 층도 마찬가지입니다). 병목의 $4k$채널도 정규화의 입력과 합성곱의 입력으로 두 번 저장합니다. 저장하는 채널은 모두 몇 개입니까? 다시 계산하면 블록의 입력과 앞선 일곱 층의 출력을 한 번씩, 층마다 병목의 $4k$채널을 한 번씩만 저장합니다. 그때는 몇 개입니까? 차례로 답하십시오.",
         hint=r"그대로 두면 $\sum_l (2 C_l + 8k)$입니다. 다시 계산할 때의 앞부분은 마지막 층이 받는 채널과 같습니다.",
         explanation=r"받는 채널은 24, 36, …, 108이고 그 합은 528입니다. 그대로 두면 $2 \cdot 528 + 8 \cdot 96$ = 1,824채널, 다시 계산하면 $108 + 8 \cdot 48$ = 492채널입니다. 층을 16개로 늘리면 그대로 둔 것은 5,184채널로 2.8배, 다시 계산한 것은 972채널로 두 배쯤이 됩니다.",
         level=3,
@@ -328,7 +340,7 @@ EXERCISES = (
         mistakes=(
             Mistake(
                 lambda: (sum(RECEIVED) + 8 * 96, _saved_maps()[1]),
-                "정규화하여 ReLU를 지난 값을 빼놓았습니다. 1×1 합성곱의 역전파에 그 값이 듭니다.",
+                "정규화와 ReLU를 지난 값을 빼놓았습니다. 1×1 합성곱의 역전파에 그 값이 필요합니다.",
             ),
             Mistake(
                 lambda: (2 * sum(RECEIVED) + 8 * 48, _saved_maps()[1]),
@@ -340,12 +352,16 @@ EXERCISES = (
             ),
             Mistake(
                 lambda: (_saved_maps()[0], RECEIVED[-1]),
-                "다시 계산할 때 병목의 채널을 빼놓았습니다. 뒤 절반을 다시 계산하려면 그 입력이 있어야 합니다.",
+                "다시 계산할 때 병목의 채널을 빼놓았습니다. 병목 뒤의 정규화와 ReLU를 다시 계산하려면 그 입력이 있어야 합니다.",
+            ),
+            Mistake(
+                lambda: (_saved_maps()[0], _saved_maps()[1] + 12),
+                "마지막 층의 출력까지 셌습니다. 그것을 받는 층이 블록 안에 있습니까?",
             ),
         ),
     ),
     Function(
-        question="밀집 블록 `dense_block(x, weights)`를 쓰십시오. `x`는 (N, C, H, W), `weights`는 층마다의 3×3 가중치 (k, 받는 채널, 3, 3)의 목록인 torch 텐서입니다. 층은 앞의 특징 맵을 입력부터 만든 차례대로 이어 붙인 것에 ReLU를 하고 3×3 합성곱(패딩 1, 편향 없음)을 합니다. 입력과 모든 층의 출력을 차례로 이어 붙인 (N, C + kL, H, W)를 돌려줍니다.",
+        question="밀집 블록 `dense_block(x, weights)`를 쓰십시오. `x`는 (N, C, H, W)인 torch 텐서이고, `weights`는 층마다의 3×3 가중치 (k, 받는 채널, 3, 3)를 담은 목록입니다. 층마다, 앞의 특징 맵을 입력부터 만든 차례대로 이어 붙이고 ReLU와 3×3 합성곱(패딩 1, 편향 없음)을 합니다. 층이 L개일 때, 입력과 모든 층의 출력을 차례로 이어 붙인 (N, C + kL, H, W)를 돌려줍니다.",
         hint="특징 맵의 목록을 두고, 층마다 `torch.cat(…, dim=1)`로 이어 붙인 것을 새로 만들어 쓰십시오. 합성곱은 `torch.nn.functional.conv2d`입니다.",
         explanation="목록의 특징 맵은 고치지 않고 층마다 새로 이어 붙인 것에만 ReLU를 합니다. 그래서 출력의 앞 채널에는 입력이 음수까지 그대로 남습니다.",
         level=2,
@@ -373,7 +389,7 @@ EXERCISES = (
     Design(
         question="16채널을 받아 층마다 12채널씩 네 번 이어 붙이는 밀집 블록을 `nn.Module`로 설계하십시오. 출력의 처음 16채널은 입력 그대로이고, 마지막 층의 수용 영역은 9×9여야 합니다.",
         hint="병목을 둘지 말지부터 정하십시오. 받는 채널은 16에서 시작하여 마지막 층에서 52입니다.",
-        explanation="배치 정규화, ReLU, 3×3 합성곱을 네 번 이어 붙이면 매개변수가 14,960개입니다. 받는 채널이 모두 $7.2k = 86.4$보다 적어 병목은 오히려 손해입니다. 병목을 두면 가중치만 27,264개가 됩니다.",
+        explanation="배치 정규화, ReLU, 3×3 합성곱을 네 번 이어 붙이면 매개변수가 14,960개입니다. 받는 채널이 모두 $7.2k = 86.4$보다 적어 폭이 $4k$인 병목은 오히려 손해입니다. 그런 병목을 두면 가중치만 27,264개가 됩니다. (폭을 24로 좁힌 병목이라면 모두 합쳐 조금 적어집니다.)",
         level=3,
         minutes=12,
         rubric=(
@@ -382,8 +398,21 @@ EXERCISES = (
                 "출력의 처음 16채널이 입력과 한 비트도 다르지 않음", _keeps_input, OVERWRITTEN
             ),
             parameters_at_most(16_000, hint=TOO_MANY),
-            Criterion("네 칸 떨어진 화소까지 봄(9×9)", _sees_nine, NARROW),
-            Criterion("앞선 52채널을 모두 받는 합성곱이 있음", _receives_all, CHAINED),
+            Criterion(
+                "네 칸 떨어진 화소까지 봄(9×9)",
+                lambda model: bool((_reach(model) >= 4).all()),
+                NARROW,
+            ),
+            Criterion(
+                "네 칸보다 먼 화소는 보지 않음",
+                lambda model: bool((_reach(model) <= 4).all()),
+                WIDE,
+            ),
+            Criterion(
+                "앞선 특징 맵을 모두 이어 붙여 받는 `nn.Conv2d`를 층마다 씀(16, 28, 40, 52채널)",
+                _receives_all,
+                CHAINED,
+            ),
             lacks(densenet.DenseBlock, "이 책의 `DenseBlock`을 쓰지 않음", hint=BORROWED),
         ),
         example=_Block,
@@ -391,6 +420,7 @@ EXERCISES = (
             Mistake(lambda: _Block(new_first=True), OVERWRITTEN),
             Mistake(lambda: _Block(bottleneck=True), TOO_MANY),
             Mistake(lambda: _Block(kernel_size=1), NARROW),
+            Mistake(lambda: _Block(dilation=2), WIDE),
             Mistake(lambda: _Block(chained=True), CHAINED),
             Mistake(_from_the_book, BORROWED),
         ),

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from cnn_lectures.complexity import count_parameters, multiply_adds
-from cnn_lectures.exercises._criteria import contains, maps
+from cnn_lectures.exercises._criteria import calls, maps
 from cnn_lectures.exercises._kinds import Choice, Criterion, Design, Function, Mistake, Number
 from cnn_lectures.models import build_model, googlenet
 
@@ -128,21 +128,29 @@ def _reaches(model):
         before, found = model(x)[..., center, center], {}
         for ring in range(5):
             noise = torch.randn(x.shape, generator=random) * (distance == ring)
-            changed = model(x + 5 * noise)[..., center, center] != before
+            after = model(x + 5 * noise)[..., center, center]
+            changed = (before != 0) & (after != before)  # ReLU에 막힌 칸은 넓이를 말해 주지 않는다
             found |= dict.fromkeys(changed.any(dim=0).nonzero().flatten().tolist(), ring)
     return set(found.values())
+
+
+def _pools(model):
+    """계산하는 동안 최대 풀링 층을 지나는지."""
+    return bool(calls(model.eval(), nn.MaxPool2d, torch.zeros(1, 192, 28, 28)))
 
 
 BUDGET = 100_000_000
 JOINED = "갈래마다 크기를 지키고, 채널 수의 합이 맞아야 합니다. 풀링은 채널 수를 바꾸지 못합니다."
 HEAVY = "3×3과 5×5가 받는 채널 수를 보십시오. 앞의 1×1 합성곱으로 더 줄일 수 있습니다."
-NO_POOL = "네 갈래 가운데 최대 풀링이 없습니다."
-NARROW = "세 가지 넓이를 모두 보아야 합니다. 가장 넓게 보는 갈래의 커널을 확인하십시오."
+NO_POOL = (
+    "`nn.MaxPool2d` 층을 지나는 갈래가 없습니다. `F.max_pool2d`처럼 함수로 쓴 것은 세지 않습니다."
+)
+NARROW = "세 가지 넓이 가운데 빠진 것이 있습니다. 갈래마다 입력을 몇 칸까지 보는지 적어 보십시오."
 
 
 EXERCISES = (
     Number(
-        question="528채널을 받는 인셉션 모듈 4e가 있습니다. 1×1 갈래는 256채널, 3×3 갈래는 160채널로 줄인 다음 320채널, 5×5 갈래는 32채널로 줄인 다음 128채널, 풀링 갈래는 풀링 뒤에 128채널을 냅니다. 출력 채널 수와 매개변수 수를 차례로 구하십시오. 합성곱마다 편향이 있습니다.",
+        question="528채널을 받는 인셉션 모듈 4e가 있습니다. 1×1 갈래는 256채널, 3×3 갈래는 1×1 합성곱으로 160채널로 줄인 다음 320채널, 5×5 갈래는 1×1 합성곱으로 32채널로 줄인 다음 128채널, 풀링 갈래는 풀링 뒤의 1×1 합성곱으로 128채널을 냅니다. 출력 채널 수와 매개변수 수를 차례로 구하십시오. 합성곱마다 편향이 있습니다.",
         hint="합성곱이 여섯 개입니다. 하나하나의 입력 채널이 528인지 줄인 수인지부터 적으십시오.",
         explanation=r"출력은 $256 + 320 + 128 + 128 = 832$채널입니다. 가중치는 $528(256 + 160 + 32 + 128) + 9 \cdot 160 \cdot 320 + 25 \cdot 32 \cdot 128$ = 867,328개, 편향은 여섯 합성곱의 출력 채널을 더한 1,024개이므로 868,352개입니다.",
         level=1,
@@ -155,7 +163,10 @@ EXERCISES = (
                 "줄이는 1×1 합성곱의 채널까지 이어 붙였습니다. 갈래의 **마지막** 출력만 이어 붙입니다.",
             ),
             Mistake(
-                (OUTPUTS, 528 * (C1 + 9 * C3 + 25 * C5 + POOLED) + OUTPUTS),
+                (
+                    OUTPUTS,
+                    528 * (C1 + R3 + R5 + POOLED + 9 * C3 + 25 * C5) + OUTPUTS + R3 + R5,
+                ),
                 "3×3과 5×5가 528채널을 그대로 받는다고 보았습니다. 앞의 1×1 합성곱이 줄인 채널을 받습니다.",
             ),
             Mistake(
@@ -220,7 +231,7 @@ EXERCISES = (
         ),
     ),
     Number(
-        question="보조 분류기는 입력을 4×4로 평균 풀링하고 1×1 합성곱으로 128채널을 만든 다음, 평탄화하여 1,024유닛 완전 연결 층과 1,000종류를 내는 완전 연결 층을 거칩니다. 모두 편향이 있습니다. 512채널인 4a에 다는 것과 528채널인 4d에 다는 것의 매개변수 수를 차례로 구하십시오.",
+        question="보조 분류기는 평균 풀링으로 입력의 크기를 4×4로 줄이고 1×1 합성곱으로 128채널을 만든 다음, 평탄화하여 1,024유닛 완전 연결 층과 1,000종류의 로짓을 내는 완전 연결 층을 거칩니다. 모두 편향이 있습니다. 512채널인 4a에 다는 것과 528채널인 4d에 다는 것의 매개변수 수를 차례로 구하십시오.",
         hint="1×1 합성곱, 완전 연결 층 둘의 차례로 적으십시오. 둘째 층부터는 두 분류기가 같습니다.",
         explanation=r"4a에서는 $(512 + 1) \cdot 128 + (2048 + 1) \cdot 1024 + (1024 + 1) \cdot 1000$ = 3,188,840개입니다. 4d에서는 입력이 16채널 많아 $16 \cdot 128$ = 2,048개가 더 많은 3,190,888개입니다. 둘을 더하면 본체의 9할에 이르지만, 추론할 때에는 떼어 냅니다.",
         level=2,
@@ -235,6 +246,10 @@ EXERCISES = (
             Mistake(
                 lambda: _by_hand(inputs=128 * 14 * 14),
                 "풀링하지 않은 14×14 맵을 평탄화했습니다.",
+            ),
+            Mistake(
+                lambda: _by_hand(inputs=128 * 3 * 3),
+                "4×4를 풀링 창의 크기로 읽었습니다. 풀링한 **뒤**의 크기가 4×4입니다.",
             ),
             Mistake(
                 lambda: _by_hand(channels=(512, 512)),
@@ -271,7 +286,7 @@ EXERCISES = (
     ),
     Choice(
         question="인셉션 모듈은 네 갈래의 출력을 채널 방향으로 이어 붙입니다. 이어 붙이는 대신 **더하려면** 무엇이 같아야 하고, 표현력은 어떻게 달라집니까?",
-        right="갈래마다 채널 수까지 같아야 하고, 표현력은 줄어든다. 다음 층이 네 갈래를 같은 가중치로만 볼 수 있다.",
+        right="갈래마다 채널 수까지 같아야 하고, 표현력은 줄어든다. 다음 층이 네 갈래를 같은 가중치로만 본다.",
         place=4,
         mistakes=(
             Mistake(
@@ -284,7 +299,7 @@ EXERCISES = (
             ),
             Mistake(
                 "갈래마다 채널 수까지 같아야 하고, 표현력은 늘어난다. 이어 붙이기는 더하기의 특별한 경우이다.",
-                "거꾸로입니다. 이어 붙인 것에 어떤 1×1 합성곱을 하면 더한 것과 같아지는지 보십시오.",
+                "이어 붙인 것에 어떤 1×1 합성곱을 하면 더한 것과 같아지는지 보십시오. 어느 쪽이 특별한 경우입니까?",
             ),
         ),
         hint="이어 붙인 뒤에 오는 1×1 합성곱의 가중치가 갈래마다 같다면 무엇이 됩니까?",
@@ -293,7 +308,7 @@ EXERCISES = (
         minutes=4,
     ),
     Function(
-        question="보조 분류기 둘이 있는 GoogLeNet을 논문대로 학습할 때의 손실 `total_loss(main, first, second, labels)`를 쓰십시오. 앞의 셋은 본 분류기와 두 보조 분류기의 로짓이며 모두 (N, 종류 수)인 텐서이고, `labels`는 정답의 번호 (N,)입니다. 교차 엔트로피를 미니배치에서 평균한 손실에 보조 분류기의 몫은 0.3을 곱하여 더한 값 하나를 돌려줍니다. `F.cross_entropy`를 써도 됩니다.",
+        question="보조 분류기 둘이 있는 GoogLeNet을 논문대로 학습할 때의 손실 `total_loss(main, first, second, labels)`를 쓰십시오. 앞의 셋은 본 분류기와 두 보조 분류기의 로짓이며 모두 (N, 종류 수)인 텐서이고, `labels`는 정답의 번호 (N,)입니다. 로짓마다 교차 엔트로피를 미니배치에서 평균하여 손실을 구하고, 보조 분류기의 손실에는 0.3을 곱한 다음, 모두 더한 값 하나를 돌려줍니다. `F.cross_entropy`를 써도 됩니다.",
         hint="손실 셋을 따로 구한 다음, 어디에 0.3을 곱하는지 보십시오. `F.cross_entropy`는 로짓을 그대로 받습니다.",
         explanation=r"$L = L_\text{본} + 0.3\,(L_\text{보조 1} + L_\text{보조 2})$입니다. 추론에는 본 분류기의 로짓만 쓰므로 보조 분류기는 계산하지도 않습니다.",
         level=1,
@@ -343,7 +358,7 @@ EXERCISES = (
                 lambda model: {0, 1, 2} <= _reaches(model),
                 NARROW,
             ),
-            contains(nn.MaxPool2d, "`nn.MaxPool2d`로 시작하는 갈래", hint=NO_POOL),
+            Criterion("`nn.MaxPool2d`를 지나는 갈래가 있음", _pools, NO_POOL),
         ),
         example=_Block,
         mistakes=(

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from cnn_lectures.complexity import multiply_adds
-from cnn_lectures.exercises._criteria import contains, maps, parameters_at_most
+from cnn_lectures.exercises._criteria import contains, gives_logits, maps, parameters_at_most
 from cnn_lectures.exercises._kinds import (
     Choice,
     Criterion,
@@ -92,14 +92,6 @@ def _multiply_adds_at_most(limit, *, hint):
     return Criterion(f"이미지 한 장의 곱셈-누산 {limit:,}번 이하", met, hint)
 
 
-def _gives_logits(model):
-    """출력의 합이 이미지마다 1이면 소프트맥스를 거친 것이다."""
-    images = torch.rand(4, 1, 28, 28, generator=torch.Generator().manual_seed(0))
-    with torch.inference_mode():
-        sums = model.eval()(images).flatten(1).sum(dim=1)
-    return not torch.allclose(sums, torch.ones_like(sums), atol=1e-4)
-
-
 def _small_lenet(*last, hidden=80, padding=0, side=4):
     """28×28을 받는 작은 LeNet. 뒤에 `last`를 덧붙인다."""
     return nn.Sequential(
@@ -117,7 +109,7 @@ NOT_CONVOLUTIONAL = (
 TOO_MANY = "매개변수가 많습니다. 평탄화한 바로 뒤의 완전 연결 층부터 줄이십시오."
 TOO_SLOW = "곱셈-누산이 많습니다. 커널을 쓰는 자리의 수, 곧 특징 맵의 넓이를 줄이십시오."
 PROBABILITIES = (
-    "출력을 더하면 1입니다. 소프트맥스는 손실 함수 안에 있으므로 모형에서는 빼야 합니다."
+    "출력이 확률입니다. 소프트맥스는 손실 함수 안에 있으므로 모형은 그 앞까지만 계산해야 합니다."
 )
 
 
@@ -149,7 +141,7 @@ EXERCISES = (
         ),
     ),
     Number(
-        question="1998년의 LeNet-5에서 C3의 맵 16개는 S2의 맵 6개를 모두 보지 않습니다. 여섯 맵은 셋을, 아홉 맵은 넷을, 나머지 하나만 여섯을 모두 봅니다. 커널은 5×5이고 편향은 C3의 맵마다 하나이며, C3의 맵은 10×10입니다. C3의 매개변수와 연결은 각각 몇 개입니까? (연결에는 편향도 셉니다.)",
+        question="1998년의 LeNet-5에서 C3의 맵 16개는 S2의 맵 6개를 **모두 보지는 않습니다**. 여섯 맵은 셋을, 아홉 맵은 넷을, 나머지 하나만 여섯을 모두 봅니다. 커널은 5×5이고 편향은 C3의 맵마다 하나이며, C3의 맵은 10×10입니다. C3의 매개변수와 연결은 각각 몇 개입니까? (연결에는 편향도 넣어 셉니다.)",
         hint="맵 하나의 매개변수는 (보는 맵의 수)×25에 편향을 더한 것입니다.",
         explanation=r"$6(3 \cdot 25 + 1) + 9(4 \cdot 25 + 1) + 1(6 \cdot 25 + 1) = 456 + 909 + 151$, 곧 1,516개입니다. 이만큼을 10×10 자리에서 되풀이하므로 연결은 100배인 151,600개입니다.",
         level=2,
@@ -172,21 +164,21 @@ EXERCISES = (
         ),
     ),
     Choice(
-        question="오늘날의 LeNet-5에서 곱셈-누산의 58 %는 C3(6 → 16채널, 5×5, 출력 10×10)에, 매개변수의 78 %는 C5(16 → 120채널, 5×5, 출력 1×1)에 있습니다. 두 층이 서로 다른 까닭은 무엇입니까?",
-        right="C3의 커널은 100군데에서 거듭 쓰이지만 C5의 커널은 한 군데에서만 쓰인다.",
+        question="오늘날의 LeNet-5에서 곱셈-누산의 58 %는 C3(6 → 16채널, 5×5, 출력 10×10)에, 매개변수의 78 %는 C5(16 → 120채널, 5×5, 출력 1×1)에 있습니다. 곱셈-누산이 많은 층과 매개변수가 많은 층이 서로 다른 까닭은 무엇입니까?",
+        right="C3의 커널은 100군데에서, C5의 커널은 한 군데에서 쓰인다.",
         place=2,
         mistakes=(
             Mistake(
-                "C3에는 tanh를 계산할 유닛이 훨씬 많다.",
+                "C3에서는 tanh를 1,600번 계산하지만 C5에서는 120번만 계산한다.",
                 "활성화는 곱셈-누산에 세지 않습니다. 커널을 몇 번 쓰는지 보십시오.",
             ),
             Mistake(
-                "C5는 출력 채널이 120개나 되어 편향이 많다.",
+                "C5는 출력 채널이 120개나 되어 편향이 C3의 일곱 배가 넘는다.",
                 "편향은 채널마다 하나뿐입니다. 매개변수는 거의 모두 가중치입니다.",
             ),
             Mistake(
-                "C3는 가중치를 공유하고 C5는 공유하지 않는다.",
-                "C5도 합성곱 층이라 가중치를 공유합니다. 더 큰 이미지를 넣으면 C5의 커널도 여러 자리에서 쓰입니다.",
+                "C5의 커널은 S4의 맵을 통째로 덮으므로 C3의 커널보다 크다.",
+                "두 층의 커널은 모두 5×5입니다. 작아진 것은 맵입니다.",
             ),
         ),
         hint="곱셈-누산은 (가중치의 수)×(출력 맵의 칸 수)입니다.",
@@ -221,7 +213,7 @@ EXERCISES = (
         ),
     ),
     Number(
-        question="5×5 합성곱 한 층을, 수용 영역이 같은 3×3 합성곱 여러 층으로 바꿉니다(스트라이드 1). 채널의 수는 어디서나 $C$이고 편향은 없습니다. 3×3 합성곱은 몇 층이 필요하며, 가중치는 몇 % 줄어듭니까?",
+        question="5×5 합성곱 한 층을, 수용 영역이 같은 3×3 합성곱 여러 층으로 바꿉니다(스트라이드 1). 채널의 수는 어디서나 $C$이고 편향은 없습니다. 3×3 합성곱은 몇 층이 필요하며, 가중치는 몇 % 줄어듭니까? 두 수를 차례로 적으십시오.",
         hint="스트라이드가 1인 3×3 합성곱은 한 층마다 수용 영역을 두 화소씩 넓힙니다.",
         explanation=r"$2 \cdot 2 + 1 = 5$이므로 두 층입니다. 가중치는 $25C^2$개에서 $2 \cdot 9C^2 = 18C^2$개로, 28 % 줄어듭니다. 사이에 비선형 함수도 하나 더 들어갑니다. VGG가 이 생각을 끝까지 밀고 나갑니다.",
         level=1,
@@ -230,6 +222,13 @@ EXERCISES = (
         tolerance=0.05,
         mistakes=(
             Mistake((2, 100 * 18 / 25), "줄어드는 비율이 아니라 남는 비율을 적었습니다."),
+            Mistake(
+                (2, (25 - 18) / 25), "비율로 적었습니다. 몇 **%** 줄어드는지를 수로 적으십시오."
+            ),
+            Mistake(
+                (2, 100 * (18 - 25) / 25),
+                "부호가 거꾸로입니다. 몇 % **줄어드는지**를 물었으므로, 줄어들면 양수로 적습니다.",
+            ),
             Mistake((2, 100 * (25 - 9) / 25), "3×3 합성곱 한 층의 가중치만 셌습니다."),
             Mistake(
                 (2, 100 * (25 - 18) / 18),
@@ -242,7 +241,7 @@ EXERCISES = (
         ),
     ),
     Number(
-        question="종류가 **둘**인 분류기의 확률을 로짓인 줄 알고 `F.cross_entropy`에 넣었습니다. 이 손실이 가질 수 있는 가장 작은 값과 가장 큰 값을 차례로, 소수점 아래 넷째 자리까지 적으십시오.",
+        question="**두** 종류를 가리는 분류기가 낸 확률을 로짓인 줄 알고 `F.cross_entropy`에 넣었습니다. 이 손실이 가질 수 있는 가장 작은 값과 가장 큰 값을 차례로, 소수점 아래 넷째 자리까지 적으십시오.",
         hint="가장 좋을 때의 확률은 [1, 0]입니다. `F.cross_entropy`는 이것에 소프트맥스를 한 번 더 합니다.",
         explanation=r"완벽하면 $\ln(e + 1) - 1 = 0.3133$, 모두 틀리면 $\ln(e + 1) = 1.3133$입니다. 아무리 잘 배워도 손실이 0.3133 아래로 내려가지 않습니다.",
         level=2,
@@ -270,7 +269,7 @@ EXERCISES = (
     ),
     Choice(
         question="특징 맵에서 반응의 자리가 오른쪽으로 **두** 화소 옮겨 갔습니다. 겹치지 않는 2×2 평균 풀링의 출력은 어떻게 됩니까? (가장자리는 생각하지 않습니다.)",
-        right="정확히 한 칸 옮겨 간다. 2의 배수만큼의 이동에 대한 등변성이다.",
+        right="한 칸 옮겨 간다. 짝수만큼의 이동에 대한 등변성이다.",
         place=3,
         mistakes=(
             Mistake(
@@ -317,13 +316,13 @@ EXERCISES = (
                 "커널의 한 변을 통째로 더했습니다. 커널의 한 칸은 이미 수용 영역에 들어 있습니다.",
             ),
             Mistake(
-                _field_like(lambda k, s, d, j: (k - 1) * d * j, lambda j, s: j + s - 1),
+                _field_like(lambda k, s, d, j: (k - 1) * d * j, lambda j, s: j + s),
                 "스트라이드를 더했습니다. 두 칸씩 건너뛰는 층을 두 번 지나면 몇 화소씩 건너뜁니까?",
             ),
         ),
     ),
     Design(
-        question="덧대지 않은 28×28 흑백 이미지를 받아 열 종류의 로짓을 내는, 알뜰한 LeNet을 `nn.Sequential`로 설계하십시오.",
+        question="덧대지 않은 28×28 흑백 이미지를 받아 이미지마다 로짓 열 개를 내는, 알뜰한 LeNet을 `nn.Sequential`로 설계하십시오.",
         hint="LeNet-5의 앞쪽을 그대로 쓰면 특징 맵이 24, 12, 8, 4로 작아집니다. 그다음에 C5와 F6 대신 작은 완전 연결 층을 두십시오.",
         explanation="예를 들어 C1과 C3, 두 번의 평균 풀링 뒤에 256 → 80 → 10의 완전 연결 층을 둡니다. 매개변수는 23,942개, 곱셈-누산은 261,280번입니다. 매개변수는 완전 연결 층에, 연산은 합성곱 층에 몰려 있어 줄이는 방법도 다릅니다.",
         level=2,
@@ -333,7 +332,7 @@ EXERCISES = (
             contains(nn.Conv2d, "합성곱 층 둘 이상", least=2, hint=NOT_CONVOLUTIONAL),
             parameters_at_most(30_000, hint=TOO_MANY),
             _multiply_adds_at_most(300_000, hint=TOO_SLOW),
-            Criterion("확률이 아니라 로짓을 낸다", _gives_logits, PROBABILITIES),
+            gives_logits((1, 28, 28), hint=PROBABILITIES),
         ),
         example=_small_lenet,
         mistakes=(

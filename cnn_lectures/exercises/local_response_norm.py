@@ -29,6 +29,20 @@ def _circular_sum(x, n):
     return sum(x.roll(step, 0) for step in range(-(n // 2), n // 2 + 1))
 
 
+def _sum_without_max(a, n):
+    """잘라 낼 시작 번호가 음수가 되게 둔 제곱의 합."""
+    reach = n // 2
+    slices = [a[i - reach : i + reach + 1] for i in range(len(a))]
+    return torch.stack([part.square().sum(dim=0) for part in slices])
+
+
+def _sum_from_the_end(a, n):
+    """뒤쪽 끝만 막고 채널의 번호가 음수가 되게 둔 제곱의 합."""
+    reach = n // 2
+    windows = [range(i - reach, min(i + reach + 1, len(a))) for i in range(len(a))]
+    return torch.stack([sum(a[j] ** 2 for j in window) for window in windows])
+
+
 def _base(total):
     """여섯 채널의 밑. `total`은 합을 구하는 함수"""
     return 2 + 1e-4 * total(SIX)
@@ -82,8 +96,7 @@ def _activations():
         ((2, 4, 3), 5, 1e-3, 1.0, 1.0),
     )
     return [
-        (30 * torch.rand(shape, generator=generator, dtype=torch.float64), *constants)
-        for shape, *constants in cases
+        (30 * torch.rand(shape, generator=generator), *constants) for shape, *constants in cases
     ]
 
 
@@ -127,8 +140,8 @@ def _mixing():
 
 
 SHAPE = "이미지의 크기가 달라져도 모양을 그대로 돌려주어야 합니다."
-DIFFERENT = "창이 어느 채널에서나 여덟 채널을 모두 덮는지, torch의 `alpha`가 무엇으로 나뉘는지, 제곱근인지 차례로 확인하십시오."
-OTHER = "국소 응답 정규화 층이 없습니다. 다른 정규화 층을 쓰지 말고 LRN의 상수를 고르십시오."
+DIFFERENT = "창이 어느 채널에서나 여덟 채널을 모두 덮는지, torch의 `alpha`가 무엇으로 나뉘는지, 제곱근인지, RMS 정규화의 식에 없는 $k$가 값을 바꾸지는 않는지 차례로 확인하십시오."
+OTHER = "국소 응답 정규화 층이 없습니다. 다른 정규화 층을 쓰지 말고 LRN의 상수를 정하십시오."
 LEARNS = "배우는 층이 섞여 있습니다. LRN의 상수는 배우지 않고 정해 둡니다."
 ZERO = "분모까지 0이 됩니다. 결과를 거의 바꾸지 않으면서 0으로 나누는 것을 막을 상수가 식에 하나 있습니다."
 
@@ -164,7 +177,7 @@ EXERCISES = (
     Number(
         question=r"한 자리의 여섯 채널이 차례로 $(20, 50, 60, 10, 30, 40)$입니다. 국소 응답 정규화의 밑 $k + \alpha \sum_j a_j^2$을 채널마다 구하여 여섯 수를 차례로 적으십시오. $k = 2$, $n = 5$, $\alpha = 10^{-4}$이고, 없는 채널은 더하지 않습니다.",
         hint="제곱을 먼저 적어 두십시오. 창은 앞뒤로 두 채널씩이고, 양 끝에서는 세 채널만 남습니다.",
-        explanation="제곱은 $(400, 2500, 3600, 100, 900, 1600)$, 창의 합은 $(6500, 6600, 7500, 8700, 6200, 2600)$입니다. 여기에 $10^{-4}$을 곱하고 2를 더하면 됩니다. 가장 크게 나뉘는 것은 가장 큰 채널이 아니라 큰 이웃이 많은 채널입니다.",
+        explanation="제곱은 $(400, 2500, 3600, 100, 900, 1600)$, 창의 합은 $(6500, 6600, 7500, 8700, 6200, 2600)$입니다. 여기에 $10^{-4}$을 곱하고 2를 더하면 됩니다. 가장 큰 수로 나누어지는 것은 가장 큰 채널이 아니라 큰 이웃이 많은 채널입니다.",
         level=1,
         minutes=5,
         tolerance=1e-6,
@@ -198,7 +211,7 @@ EXERCISES = (
         explanation=r"논문의 $\alpha$는 `alpha / size`와 같습니다. 그러므로 앞의 것은 $3 \cdot 10^{-4}$, 뒤의 것은 $2 \cdot 10^{-5}$입니다. torch의 `alpha`는 창의 크기가 바뀌면 함께 바꾸어야 합니다. 끝 채널에서 이웃이 적어도 torch는 늘 `size`로 나누므로 끝에서도 어긋나지 않습니다.",
         level=2,
         minutes=4,
-        tolerance=1e-9,
+        relative=0.012,
         answer=_alphas,
         mistakes=(
             Mistake(
@@ -247,7 +260,7 @@ EXERCISES = (
         ),
     ),
     Design(
-        question=r"RMS 정규화는 한 자리의 $C$개 채널을 제곱 평균의 제곱근으로 나눕니다: $x_i / \sqrt{\frac1C \sum_j x_j^2}$. 8채널 특징 맵에 이것과 같은 계산을 하는 모듈을 국소 응답 정규화 층의 상수만 골라 만드십시오. torch의 `nn.LocalResponseNorm`과 이 책의 `LocalResponseNorm` 가운데 어느 것을 써도 됩니다.",
+        question=r"RMS 정규화는 한 자리의 $C$개 채널을 제곱 평균의 제곱근으로 나눕니다: $x_i / \sqrt{\frac1C \sum_j x_j^2}$. 8채널 특징 맵에 이것과 같은 계산을 하는 모듈을 국소 응답 정규화 층의 상수만 알맞게 정하여 만드십시오. torch의 `nn.LocalResponseNorm`과 이 책의 `LocalResponseNorm` 가운데 어느 것을 써도 됩니다.",
         hint=r"첫 채널의 창에도 마지막 채널이 들어야 합니다. $\beta$는 제곱근에서, $\alpha$는 평균에서 읽습니다.",
         explanation=r"제곱근이므로 $\beta = 0.5$이고, 어느 채널에서나 모든 채널이 창에 들도록 `size`를 $2C - 1 = 15$로 둡니다. 이 책의 층이면 $\alpha = 1/C = 1/8$, torch의 층이면 거기에 15를 곱한 15/8입니다. $k$는 0에 가까운 양수로 두어 0으로 나누는 것을 막습니다. RMS 정규화의 구현에 있는 $\epsilon$과 같은 일을 합니다.",
         level=3,
@@ -268,7 +281,7 @@ EXERCISES = (
         ),
     ),
     Number(
-        question=r"이웃이 모두 0인 채널 하나에 $a > 0$을 주면 국소 응답 정규화의 출력은 $b = a / (2 + 10^{-4} a^2)^{0.75}$입니다. 출력이 가장 커지는 $a$와 그때의 출력을 차례로 구하십시오. 출력은 소수점 아래 둘째 자리까지 적으십시오.",
+        question=r"이웃이 모두 0인 채널 하나에 $a > 0$을 주면 국소 응답 정규화의 출력은 $b = a / (2 + 10^{-4} a^2)^{0.75}$입니다. 출력이 가장 커지는 $a$와 그때의 출력을 차례로 구하십시오. $a$는 정수로 반올림하고, 출력은 소수점 아래 둘째 자리까지 적으십시오.",
         hint="$b$를 $a$로 미분하여 0으로 두거나, $a$를 조금씩 키우며 계산해 보십시오.",
         explanation=r"미분하여 0으로 두면 $k + \alpha a^2 = 2\alpha\beta a^2$, 곧 $a^2 = k / (\alpha(2\beta - 1)) = 40000$입니다. $a = 200$에서 $b = 200 / 6^{0.75} = 52.17$이 가장 크고, 그보다 큰 입력은 오히려 출력이 작아집니다.",
         level=3,
@@ -281,7 +294,7 @@ EXERCISES = (
                 "$a^2$을 적었습니다. 제곱근을 구하십시오.",
             ),
             Mistake(
-                lambda: (2e4**0.5, float(_normalized(torch.tensor([2e4**0.5]).double())[0])),
+                lambda: (round(2e4**0.5), float(_normalized(torch.tensor([2e4**0.5]).double())[0])),
                 r"미분할 때 $\beta$의 자리에 1을 썼습니다. 지수도 미분에 나타납니다.",
             ),
             Mistake(
@@ -295,7 +308,7 @@ EXERCISES = (
         ),
     ),
     Choice(
-        question=r"특징 맵의 채널 순서를 뒤섞어 넣으면 출력의 채널도 똑같은 순서로 뒤섞여 나옵니까? ($n = 5$인 국소 응답 정규화와, $\gamma$와 $\beta$를 채널과 함께 옮긴 배치 정규화를 견주십시오. 채널은 96개입니다.)",
+        question=r"특징 맵의 채널을 어떤 순서로 뒤섞어 넣어도 출력의 채널이 그와 똑같은 순서로 뒤섞여 나옵니까? ($n = 5$인 국소 응답 정규화와, $\gamma$와 $\beta$를 채널과 함께 옮긴 배치 정규화를 견주십시오. 채널은 96개입니다.)",
         right="배치 정규화는 그렇지만 국소 응답 정규화는 그렇지 않다.",
         place=4,
         mistakes=(
@@ -313,18 +326,19 @@ EXERCISES = (
             ),
         ),
         hint="출력 채널 하나를 계산하는 데 어느 채널의 값이 쓰이는지 두 층에서 견주어 보십시오.",
-        explanation="국소 응답 정규화는 이웃이 바뀌므로 값이 달라집니다. 창이 모든 채널을 덮을 때에만 그대로 뒤섞입니다. 배치 정규화는 채널마다 따로 계산하므로 그대로 뒤섞입니다. 합성곱의 채널 순서에는 본디 뜻이 없는데도, LRN을 두면 순서가 뜻을 갖게 됩니다.",
+        explanation="국소 응답 정규화는 이웃이 바뀌므로 값이 달라집니다. 어떤 순서로 뒤섞어도 출력이 그대로 따라오는 것은 창이 모든 채널을 덮거나 자기 자신만 덮을($n = 1$) 때뿐입니다. 배치 정규화는 채널마다 따로 계산하므로 그대로 뒤섞입니다. 합성곱의 채널 순서에는 본디 뜻이 없는데도, LRN을 두면 순서가 뜻을 갖게 됩니다.",
         level=2,
         minutes=3,
     ),
     Function(
         question=r"국소 응답 정규화 `lrn(a, n, alpha, beta, k)`를 쓰십시오. `a`는 (C, H, W)인 텐서, `n`은 홀수인 창의 크기이고, 같은 모양의 텐서를 돌려줍니다. 논문의 식 $b_i = a_i / (k + \alpha \sum_j a_j^2)^\beta$에서 $j$는 같은 자리에 있는 $i - (n - 1)/2$번부터 $i + (n - 1)/2$번까지의 채널이고, 없는 채널은 더하지 않습니다. 국소 응답 정규화 층과 `F.local_response_norm`은 쓰지 않습니다.",
         hint="제곱한 텐서에서 채널 `max(0, i - n // 2)`부터 `i + n // 2`까지를 잘라 더하십시오. 파이썬의 자르기는 끝 번호를 넣지 않습니다.",
-        explanation="채널마다 창을 잘라 제곱의 합을 구하고, 그것으로 나누면 됩니다. 파이썬의 자르기는 끝을 넘어도 오류를 내지 않으므로 뒤쪽 끝은 따로 다루지 않아도 되지만, 앞쪽은 음수 번호가 뒤에서부터 세는 뜻이 되므로 `max`가 있어야 합니다.",
+        explanation="채널마다 창을 잘라 제곱의 합을 구하고, 그것으로 나누면 됩니다. 파이썬의 자르기는 끝을 넘어도 오류를 내지 않으므로 뒤쪽 끝은 따로 다루지 않아도 되지만, 앞쪽에서는 음수 번호가 뒤에서부터 센다는 뜻이 되므로 `max`가 있어야 합니다.",
         level=2,
         minutes=8,
         oracle=lrn,
         inputs=_activations,
+        atol=1e-5,
         mistakes=(
             Mistake(
                 _lrn_with(lambda a, n: _window_sum(a**2, n) / n),
@@ -336,7 +350,15 @@ EXERCISES = (
             ),
             Mistake(
                 _lrn_with(lambda a, n: _circular_sum(a**2, n)),
-                "첫 채널과 끝 채널을 이웃으로 보았습니다. 음수 번호나 `roll`을 쓰지 않았는지 보십시오.",
+                "첫 채널과 끝 채널을 이웃으로 보았습니다. `roll`이나 나머지 연산으로 번호를 돌리지 않았는지 보십시오.",
+            ),
+            Mistake(
+                _lrn_with(_sum_without_max),
+                "앞쪽 채널에서 잘라 낼 시작 번호가 음수가 되었습니다. 파이썬은 이것을 뒤에서부터 센 번호로 읽으므로 더할 채널이 빠집니다.",
+            ),
+            Mistake(
+                _lrn_with(_sum_from_the_end),
+                "앞쪽 채널에서 이웃의 번호가 음수가 되었습니다. 파이썬은 이것을 뒤에서부터 센 번호로 읽으므로 끝의 채널을 더하게 됩니다.",
             ),
             Mistake(
                 _lrn_with(lambda a, n: _window_sum(a**2, n) - a**2),

@@ -1,6 +1,5 @@
 """8장 NiN의 연습 문제."""
 
-import copy
 import math
 
 import torch
@@ -8,7 +7,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from cnn_lectures.complexity import count_parameters, layer_costs
-from cnn_lectures.exercises._criteria import lacks, maps, parameters_at_most
+from cnn_lectures.exercises._criteria import calls, lacks, layers, maps, parameters_at_most
 from cnn_lectures.exercises._kinds import Choice, Criterion, Design, Function, Mistake, Number
 from cnn_lectures.layers.convolution import output_size
 from cnn_lectures.models import build_model, nin
@@ -74,34 +73,34 @@ def edges(x):
 
 def _images():
     random = torch.Generator().manual_seed(1)
-    sizes = ((1, 1, 4, 3), (2, 1, 5, 7), (1, 1, 2, 1))
+    sizes = ((1, 1, 4, 3), (2, 1, 5, 7), (1, 1, 2, 3))
     return [(torch.rand(size, generator=random),) for size in sizes]
 
 
-def _goes_negative(model):
-    """마지막 합성곱의 부호를 뒤집은 모형까지 보아, 로짓이 음수가 될 수 있는지."""
-    flipped = copy.deepcopy(model)
-    last = [layer for layer in flipped.modules() if isinstance(layer, nn.Conv2d)][-1]
+def _has_both_signs(model):
+    """마지막 합성곱의 부호를 뒤집은 모형까지 보아, 로짓이 음수도 양수도 될 수 있는지."""
     images = torch.randn(4, 3, 32, 32, generator=torch.Generator().manual_seed(0))
-    with torch.inference_mode():
+    last = calls(model.eval(), nn.Conv2d, images)[-1].layer
+    with torch.no_grad():
+        logits = model(images)
         for parameter in last.parameters():
             parameter.neg_()
-        return any((net.eval()(images) < 0).any() for net in (model, flipped))
+        logits = torch.cat([logits, model(images)])
+    return bool((logits < 0).any() and (logits > 0).any())
 
 
 def _has_pointwise(model):
     """1×1 합성곱이 둘 이상인지."""
-    layers = [layer for layer in model.modules() if isinstance(layer, nn.Conv2d)]
-    return sum(layer.kernel_size == (1, 1) for layer in layers) >= 2
+    return sum(layer.kernel_size == (1, 1) for layer in layers(model, nn.Conv2d)) >= 2
 
 
 def _network(first=5, channels=24, point=1, tail=None):
     """설계 문제의 보기. `first`와 `channels`는 첫 합성곱, `point`는 채널을 섞는 합성곱의 커널."""
-    layers = [nn.Conv2d(3, channels, first, padding=first // 2), nn.ReLU()]
-    layers += [nn.Conv2d(channels, 16, point, padding=point // 2), nn.ReLU(), nn.MaxPool2d(2)]
-    layers += [nn.Conv2d(16, 32, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)]
-    layers += tail or [nn.Conv2d(32, 10, point, padding=point // 2), nn.AdaptiveAvgPool2d(1)]
-    return nn.Sequential(*layers, nn.Flatten())
+    parts = [nn.Conv2d(3, channels, first, padding=first // 2), nn.ReLU()]
+    parts += [nn.Conv2d(channels, 16, point, padding=point // 2), nn.ReLU(), nn.MaxPool2d(2)]
+    parts += [nn.Conv2d(16, 32, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)]
+    parts += tail or [nn.Conv2d(32, 10, point, padding=point // 2), nn.AdaptiveAvgPool2d(1)]
+    return nn.Sequential(*parts, nn.Flatten())
 
 
 CLASSES = "로짓은 이미지 한 장에 종류마다 하나씩, 모두 열 개여야 합니다."
@@ -109,7 +108,7 @@ FIXED = "크기가 정해진 창이나 평탄화로 끝나서 다른 크기를 �
 HEAVY = "커널이 큰 층의 채널 수부터 줄이십시오. 1×1 합성곱은 값쌉니다."
 LINEAR = "평균한 다음에 완전 연결 층을 두어도 같은 계산이지만, 여기에서는 평균하기 전에 종류별 맵을 만드십시오."
 WIDE = "채널만 섞는 합성곱은 커널이 한 칸이면 됩니다. 이웃은 k×k 합성곱이 보면 됩니다."
-CLIPPED = "로짓을 0 이상으로 가두는 것이 있습니다. 마지막 합성곱 뒤의 ReLU나 소프트맥스를 빼십시오."
+CLIPPED = "로짓의 부호를 한쪽으로 가두는 것이 있습니다. 마지막 합성곱 뒤의 ReLU나 소프트맥스, 로그 소프트맥스를 빼십시오."
 
 
 EXERCISES = (
@@ -144,7 +143,7 @@ EXERCISES = (
         ),
     ),
     Number(
-        question="커널 11, 스트라이드 4인 합성곱으로 시작하는 NiN이 있습니다. 그 뒤로 커널 3, 스트라이드 2인 최대 풀링이 세 번 나오고, 나머지 합성곱은 크기를 바꾸지 않습니다. 첫 합성곱과 풀링에는 패딩이 없습니다. 224×224 이미지로 학습한 이 신경망에 320×320 이미지를 넣으면 전역 평균 풀링이 받는 맵의 한 변은 얼마입니까?",
+        question="커널 11, 스트라이드 4인 합성곱으로 시작하는 NiN이 있습니다. 그 뒤로 커널 3, 스트라이드 2인 최대 풀링이 세 번 나오고, 나머지 합성곱은 크기를 바꾸지 않습니다. 첫 합성곱과 풀링에는 패딩이 없고, 크기를 구할 때 나머지는 버립니다. 224×224 이미지로 학습한 이 신경망에 320×320 이미지를 넣으면 전역 평균 풀링이 받는 맵의 한 변은 얼마입니까?",
         hint=r"$\lfloor (H - K)/S \rfloor + 1$을 네 번 쓰면 됩니다. 맵의 크기가 이미지의 크기를 따라가는지 생각해 보십시오.",
         explanation="한 변은 320에서 78, 38, 18을 거쳐 8이 됩니다. 전역 평균 풀링은 25칸 대신 64칸의 평균을 낼 뿐이므로 **가중치를 하나도 바꾸지 않고** 쓸 수 있습니다. 평탄화하는 신경망이라면 완전 연결 층의 크기가 맞지 않았을 것입니다.",
         level=1,
@@ -161,7 +160,7 @@ EXERCISES = (
             ),
             Mistake(
                 lambda: _chain(320, lambda h, k, s: math.ceil((h - k) / s) + 1),
-                "나눗셈을 올렸습니다. 창이 다 들어가야 하므로 내림입니다.",
+                "나눈 값을 올림했습니다. 창이 다 들어가야 하므로 내림합니다.",
             ),
             Mistake(
                 lambda: _chain(
@@ -200,7 +199,7 @@ EXERCISES = (
     Number(
         question="그룹을 나누지 않은 AlexNet의 합성곱 부분은 매개변수가 3,747,200개이고, 마지막에 256채널 6×6 맵을 냅니다. 그 뒤의 완전 연결 층 셋을 ‘전역 평균 풀링 다음에 1,000종류로 가는 완전 연결 층 하나’로 바꾸면 신경망 전체의 매개변수는 몇 개입니까? 편향도 셉니다.",
         hint="전역 평균 풀링을 지난 벡터의 길이를 먼저 구하십시오.",
-        explanation=r"평균을 내면 채널마다 수 하나, 곧 256차원 벡터입니다. $256 \cdot 1000 + 1000$ = 257,000개를 더해 4,004,200개이고, 이것은 본디 62,378,344개의 6 %입니다. 다만 정확도까지 그대로이리라는 보장은 없습니다.",
+        explanation=r"평균을 내면 채널마다 수 하나, 곧 256차원 벡터입니다. $256 \cdot 1000 + 1000$ = 257,000개를 더해 4,004,200개이고, 이것은 원래 신경망(62,378,344개)의 6 %입니다. 다만 정확도까지 그대로이리라는 보장은 없습니다.",
         level=1,
         minutes=4,
         answer=lambda: _alexnet(lambda: nn.AdaptiveAvgPool2d(1), lambda: nn.Linear(256, 1000)),
@@ -228,7 +227,7 @@ EXERCISES = (
         ),
     ),
     Number(
-        question="마지막 1×1 합성곱 뒤에 **ReLU를 두고** 전역 평균 풀링을 하는 10종류 분류 모형이 있습니다. 어떤 이미지에서 마지막 합성곱의 출력이 모든 종류의 모든 칸에서 음수였습니다. 이 이미지의 교차 엔트로피 손실과, 마지막 합성곱에서 정답 종류의 가중치가 받는 기울기의 크기(노름)를 차례로 구하십시오. 로그는 자연로그이고, 소수점 아래 넷째 자리까지 적습니다.",
+        question="마지막 1×1 합성곱 뒤에 **ReLU를 두고** 전역 평균 풀링을 하는 10종류 분류 모형이 있습니다. 어떤 이미지에서 마지막 합성곱의 출력이 모든 종류의 모든 칸에서 음수였습니다. 이 이미지의 교차 엔트로피 손실과, 마지막 합성곱에서 정답 종류의 가중치가 받는 기울기의 크기(노름)를 차례로 구하십시오. 로그는 자연로그이고, 소수점 아래 넷째 자리까지 적으십시오.",
         hint="로짓 열 개가 어떤 값이 되는지 보고 소프트맥스를 하십시오. 기울기는 뒤에서부터 ReLU를 지나옵니다.",
         explanation=r"로짓이 모두 0이므로 소프트맥스는 고르게 0.1이고 손실은 $\ln 10 = 2.3026$입니다. 로짓까지는 기울기 −0.9가 오지만, 꺼진 ReLU의 미분이 모든 칸에서 0이라 가중치에는 아무것도 닿지 않습니다. 틀렸는데도 이 이미지에서는 배우지 못합니다.",
         level=2,
@@ -251,7 +250,7 @@ EXERCISES = (
         ),
     ),
     Function(
-        question="방향을 따지지 않는 **가로** 경계를 찾는 mlpconv를 손으로 만드십시오. `edges(x)`는 (N, 1, H, W) 텐서를 받아, 위아래로 이웃한 두 화소의 차의 절댓값인 (N, 1, H−1, W) 텐서를 돌려줍니다. 가중치를 직접 정한 `F.conv2d` 두 번과 ReLU만 쓰고, 두 번째 합성곱은 1×1입니다. `abs`는 쓰지 않습니다.",
+        question="방향을 따지지 않는 **가로** 경계를 찾는 mlpconv 층을 손으로 만드십시오. `edges(x)`는 (N, 1, H, W) 텐서를 받아, 위아래로 이웃한 두 화소의 차의 절댓값인 (N, 1, H−1, W) 텐서를 돌려줍니다. 가중치를 직접 정한 `F.conv2d` 두 번과 ReLU만 쓰고, 두 번째 합성곱은 1×1입니다. `abs`는 쓰지 않습니다.",
         hint="가중치의 모양은 (출력 채널, 입력 채널, 세로, 가로)입니다. 세로 두 칸짜리 필터를 둘 두어 위가 밝은 경계와 아래가 밝은 경계를 따로 찾으십시오.",
         explanation=r"2×1 필터 $(-1, 1)^\top$과 $(1, -1)^\top$의 출력에 ReLU를 하고 1×1 합성곱 $(1, 1)$로 더합니다. 두 값 가운데 하나는 늘 0이므로 합이 차의 절댓값입니다. 가로 경계와 세로 경계를 모두 찾으려면 2×2 조각에서 은닉 유닛 넷이면 됩니다.",
         level=2,
@@ -270,6 +269,10 @@ EXERCISES = (
             Mistake(
                 lambda x: (-_down(x)).relu(),
                 "위가 밝은 경계에서만 반응합니다. 필터 하나로는 한 방향만 찾습니다.",
+            ),
+            Mistake(
+                lambda x: (x[..., 1:] - x[..., :-1]).abs(),
+                "좌우로 이웃한 화소를 견주어 **세로** 경계를 찾았습니다. 필터의 세로와 가로를 보십시오.",
             ),
             Mistake(_down, "부호가 남아 있습니다. 은닉 유닛마다 ReLU를 하십시오."),
             Mistake(
@@ -295,7 +298,7 @@ EXERCISES = (
                 "최대 풀링도 거의 모든 곳에서 미분할 수 있고, 합성곱 신경망의 중간에서 늘 쓰입니다.",
             ),
         ),
-        hint="두 풀링에서 $\\partial z_k / \\partial f_{i,j,k}$를 칸마다 적어 보십시오.",
+        hint="종류의 점수를 맵의 칸마다 미분하면 두 풀링에서 각각 무엇이 나오는지 적어 보십시오.",
         explanation="최대 풀링에서는 가장 큰 칸 하나만 기울기를 받으므로 맵은 두드러진 **한 부분**만 찾으면 됩니다. 평균 풀링에서는 모든 칸이 똑같이 받으므로 물체의 **넓은 범위**가 반응하게 됩니다. 클래스 활성화 맵을 제안한 저우 등도 같은 까닭으로 평균을 골랐습니다.",
         level=2,
         minutes=3,
@@ -312,7 +315,7 @@ EXERCISES = (
             parameters_at_most(10_000, hint=HEAVY),
             Criterion("1×1 합성곱 둘 이상", _has_pointwise, WIDE),
             lacks(nn.Linear, "완전 연결 층 없음", hint=LINEAR),
-            Criterion("로짓이 음수도 될 수 있음", _goes_negative, CLIPPED),
+            Criterion("로짓이 음수도 양수도 될 수 있음", _has_both_signs, CLIPPED),
         ),
         example=_network,
         mistakes=(

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from cnn_lectures.exercises._criteria import maps, parameters_at_most
+from cnn_lectures.exercises._criteria import calls, gives_logits, maps, parameters_at_most
 from cnn_lectures.exercises._kinds import Choice, Criterion, Design, Function, Mistake, Number
 from cnn_lectures.layers.convolution import output_size
 from cnn_lectures.layers.pooling import (
@@ -64,7 +64,7 @@ def _batches():
     random = np.random.default_rng(3)
     return [
         (random.normal(size=(5, 5)), 2, 3, 0),
-        (-random.integers(1, 9, size=(4, 6)), 3, 2, 1),
+        (-random.integers(10**12, 10**13, size=(4, 6)), 3, 2, 1),
         (random.normal(size=(6, 5)) - 2, 3, 1, 1),
         (random.normal(size=(7, 4)), 2, 2, 0),
     ]
@@ -81,10 +81,12 @@ def _takes_any_size(model):
 
 
 def _pools_overlap(model):
-    """스트라이드가 창보다 작은 최대 풀링이 둘 이상 있고, 겹치지 않는 것은 없다."""
-    pools = [layer for layer in model.modules() if isinstance(layer, nn.MaxPool2d)]
-    return len(pools) >= 2 and all(
-        np.all(np.less(layer.stride, layer.kernel_size)) for layer in pools
+    """해상도를 줄이는 최대 풀링을 두 번 이상 하고, 창이 겹치지 않는 것은 없다."""
+    found = calls(model.eval(), nn.MaxPool2d, torch.zeros(1, 3, 32, 32))
+    pools = [call.layer for call in found]
+    shrinking = [pool for pool in pools if np.all(np.greater(pool.stride, 1))]
+    return len(shrinking) >= 2 and all(
+        np.all(np.less(pool.stride, pool.kernel_size)) for pool in pools
     )
 
 
@@ -99,10 +101,11 @@ def _classifier(*head, channels=(8, 16), window=(3, 2, 1), pools=2):
     return nn.Sequential(*body, *head)
 
 
-SHAPE = "이미지마다 로짓 열 개인 2차원 텐서를 내야 합니다. 풀링한 맵을 평탄화했는지 보십시오."
+SHAPE = "이미지마다 로짓이 열 개인 2차원 텐서를 내야 합니다. 풀링한 맵을 평탄화했는지 보십시오."
 FIXED_SIZE = "이미지의 크기가 바뀌면 오류가 나거나 출력의 모양이 달라집니다. 완전 연결 층에 들어가는 수가 이미지의 크기에 달려 있지 않게 하십시오."
-NO_OVERLAP = "최대 풀링의 창이 겹치지 않습니다. 창과 스트라이드를 따로 정하십시오."
+NO_OVERLAP = "창이 겹치지 않는 최대 풀링이 있거나, 해상도를 줄이는 최대 풀링이 모자랍니다. 창과 스트라이드를 따로 정하십시오."
 TOO_MANY = "매개변수가 많습니다. 합성곱의 채널 수나 완전 연결 층에 들어가는 수를 줄이십시오."
+PROBABILITIES = "출력이 확률입니다. 확률로 바꾸기 전의 점수를 그대로 내놓으십시오."
 
 
 EXERCISES = (
@@ -116,7 +119,7 @@ EXERCISES = (
         mistakes=(
             Mistake(
                 lambda: np.minimum(_grid_gradient(max_pool2d_backward, 2), 1),
-                "뽑힌 칸마다 한 번만 셌습니다. 창이 겹치면 창마다 온 기울기를 더해야 합니다.",
+                "뽑힌 칸마다 한 번만 셌거나, 창을 두 칸씩 옮겼습니다. 한 칸씩 옮기면 창이 아홉 개이고 서로 겹칩니다. 창마다 온 기울기를 더하십시오.",
             ),
             Mistake(
                 lambda: _grid_gradient(avg_pool2d_backward, 2),
@@ -135,7 +138,7 @@ EXERCISES = (
     Number(
         question="AlexNet의 13×13 맵을 3×3 창, 스트라이드 2로 패딩 없이 풀링합니다. 한 화소가 드는 창의 수는 가장 많으면 몇이고, 모든 화소에서 평균하면 몇입니까? 평균은 소수점 아래 둘째 자리까지 적으십시오.",
         hint="평균은 화소마다 세지 않고도 구할 수 있습니다. 창은 모두 몇 개이고, 창 하나에는 칸이 몇 개 있습니까?",
-        explanation="한 방향에서 짝수 번째 화소(0번과 12번은 빼고)가 두 창에, 나머지는 한 창에 듭니다. 두 방향 모두 짝수 번째이면 넷입니다. 창 36개에 9칸씩 324칸이 있으므로 화소 169개의 평균은 $324 / 169 = 1.92$입니다.",
+        explanation="한 방향에서 번호가 짝수인 화소는, 0번과 12번을 빼면, 두 창에 들고 나머지는 한 창에 듭니다. 두 방향 모두에서 두 창에 드는 화소가 네 창에 듭니다. 창 36개에 9칸씩 324칸이 있으므로 화소 169개의 평균은 $324 / 169 = 1.92$입니다.",
         level=2,
         minutes=6,
         tolerance=0.006,
@@ -242,9 +245,7 @@ EXERCISES = (
         tolerance=6e-5,
         answer=_global_shares,
         mistakes=(
-            Mistake(
-                lambda: (1 / 6, 1), "한 변으로 나누었습니다. 평균은 칸의 수만큼 나눈 것입니다."
-            ),
+            Mistake(lambda: (1 / 6, 1), "한 변으로 나누었습니다. 평균은 칸의 수로 나눈 것입니다."),
             Mistake(lambda: (1, 1), "평균에서 칸의 수로 나누는 것을 잊었습니다."),
             Mistake(
                 lambda: (1 / 36, 1 / 36),
@@ -263,15 +264,15 @@ EXERCISES = (
         mistakes=(
             Mistake(
                 "늘 같다.",
-                "그것은 최대 풀링의 성질입니다. 창 안이 [3, −3]일 때를 계산해 보십시오.",
+                "그것은 최대 풀링의 성질입니다. 창의 네 값이 3, −3, 0, 0일 때를 계산해 보십시오.",
             ),
             Mistake(
                 r"$\mathrm{ReLU}(P(x))$가 늘 크거나 같다.",
-                "먼저 평균하면 음수가 양수를 깎습니다. 창 안이 [3, −3]일 때를 계산해 보십시오.",
+                "먼저 평균하면 음수가 양수를 깎습니다. 창의 네 값이 3, −3, 0, 0일 때를 계산해 보십시오.",
             ),
             Mistake(
                 "어느 쪽이 큰지는 칸마다 다르다.",
-                "먼저 ReLU를 거치면 음수가 0으로 바뀌므로 평균이 줄어드는 일은 없습니다.",
+                "창의 네 값을 몇 가지 정하여 두 쪽을 계산해 보십시오. 대소가 뒤바뀌는 보기를 찾을 수 있습니까?",
             ),
         ),
         hint="한 창에 양수와 음수가 섞여 있을 때 음수가 평균에 어떤 영향을 줍니까?",
@@ -319,8 +320,13 @@ EXERCISES = (
         rubric=(
             maps((2, 3, 32, 32), (2, 10), hint=SHAPE),
             Criterion("45×64, 100×37 이미지도 받아 같은 모양을 낸다", _takes_any_size, FIXED_SIZE),
-            Criterion("창이 겹치는 최대 풀링만 둘 이상", _pools_overlap, NO_OVERLAP),
+            Criterion(
+                "해상도를 줄이는 최대 풀링이 둘 이상이고 창이 모두 겹친다",
+                _pools_overlap,
+                NO_OVERLAP,
+            ),
             parameters_at_most(5000, hint=TOO_MANY),
+            gives_logits((3, 32, 32), hint=PROBABILITIES),
         ),
         example=_classifier,
         mistakes=(
@@ -334,6 +340,7 @@ EXERCISES = (
             ),
             Mistake(lambda: _classifier(window=(2, 2)), NO_OVERLAP),
             Mistake(lambda: _classifier(channels=(32, 64)), TOO_MANY),
+            Mistake(lambda: nn.Sequential(*_classifier(), nn.Softmax(dim=1)), PROBABILITIES),
         ),
     ),
 )

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from cnn_lectures.complexity import count_parameters, layer_costs
-from cnn_lectures.exercises._criteria import contains, maps, parameters_at_most
+from cnn_lectures.exercises._criteria import calls, layers, maps, parameters_at_most
 from cnn_lectures.exercises._kinds import Choice, Criterion, Design, Function, Mistake, Number
 from cnn_lectures.models import vgg
 from cnn_lectures.receptive_field import Window, receptive_fields, side
@@ -38,7 +38,7 @@ def _layers_for(size):
 
 
 def _pooled_head(inputs=512, bias=True):
-    """머리를 선형 층 하나로 바꾼 VGG16의 (매개변수, 원래의 몇 %)."""
+    """머리를 완전 연결 층 하나로 바꾼 VGG16의 (매개변수, 원래의 몇 %)."""
     model = _on_meta(vgg.vgg16)
     head = _on_meta(nn.Linear, inputs, 1000, bias=bias)
     count = count_parameters(model.features) + count_parameters(head)
@@ -78,9 +78,9 @@ def _score_map(size=480):
 
 
 def merge(first, second):
-    """교차상관을 두 번 하는 것과 같은 커널. 점 하나의 응답을 뒤집어 얻는다."""
+    """교차상관 두 번의 결과를 한 번에 내는 커널. 점 하나의 응답을 뒤집어 얻는다."""
     height, width = (a + b - 1 for a, b in zip(first.shape, second.shape, strict=True))
-    point = torch.zeros(1, 1, 2 * height - 1, 2 * width - 1, dtype=first.dtype)
+    point = torch.zeros(1, 1, 2 * height - 1, 2 * width - 1)
     point[..., height - 1, width - 1] = 1
     response = F.conv2d(F.conv2d(point, first[None, None]), second[None, None])
     return response[0, 0].flip(0, 1)
@@ -99,20 +99,21 @@ def _merge_flipping(*axes):
 def _kernels():
     generator = torch.Generator().manual_seed(0)
     sizes = (((3, 3), (3, 3)), ((1, 1), (3, 3)), ((3, 3), (5, 5)), ((2, 3), (4, 2)))
-    return [
-        tuple(torch.randn(size, generator=generator, dtype=torch.float64) for size in pair)
-        for pair in sizes
-    ]
+    return [tuple(torch.randn(size, generator=generator) for size in pair) for pair in sizes]
 
 
 def sees(size, *, hint):
     """출력 한 칸이 보는 범위를 역전파로 잰다."""
 
     def met(model):
-        images = torch.rand(1, 64, 21, 21, generator=torch.Generator().manual_seed(0))
-        images.requires_grad_()
-        (slopes,) = torch.autograd.grad(model.eval()(images)[0, :, 10, 10].sum(), images)
-        seen = slopes[0].ne(0).any(dim=0)
+        generator = torch.Generator().manual_seed(0)
+        images = torch.rand(4, 64, 21, 21, generator=generator, requires_grad=True)
+        with torch.no_grad():
+            for parameter in model.parameters():  # 모두 양수이면 ReLU가 꺼지지 않는다
+                parameter.uniform_(0, 0.01, generator=generator)
+        output = model.eval()(images.clone())[:, :, 10, 10].sum()
+        (slopes,) = torch.autograd.grad(output, images)
+        seen = slopes.ne(0).any(dim=(0, 1))
         return [int(seen.any(dim=axis).sum()) for axis in (0, 1)] == [size, size]
 
     return Criterion(f"수용 영역 {size}×{size}", met, hint)
@@ -122,30 +123,41 @@ def kernels_at_most(size, *, hint):
     """한 변이 `size`를 넘는 합성곱이 없다."""
 
     def met(model):
-        layers = [layer for layer in model.modules() if isinstance(layer, nn.Conv2d)]
-        return bool(layers) and max(side(layer, "kernel_size") for layer in layers) <= size
+        sides = [max(layer.kernel_size) for layer in layers(model, nn.Conv2d)]
+        return bool(sides) and max(sides) <= size
 
     return Criterion(f"합성곱의 커널은 {size}×{size} 이하", met, hint)
 
 
+def activated(*, hint):
+    """뒤에 ReLU가 오는 합성곱이 둘 이상이다."""
+
+    def met(model):
+        found = calls(model.eval(), (nn.Conv2d, nn.ReLU), torch.zeros(1, 64, 12, 12))
+        kinds = pairwise(isinstance(call.layer, nn.ReLU) for call in found)
+        return sum(after and not before for before, after in kinds) >= 2
+
+    return Criterion("합성곱 뒤의 ReLU 둘 이상(잇달아 둔 것은 하나로 셈)", met, hint)
+
+
 def _stack(*widths, relu=True):
     """`widths`의 채널을 차례로 지나는 3×3 합성곱."""
-    layers = []
+    parts = []
     for before, after in pairwise(widths):
-        layers += [nn.Conv2d(before, after, 3, padding=1), nn.ReLU()]
-    return nn.Sequential(*(layer for layer in layers if relu or isinstance(layer, nn.Conv2d)))
+        parts += [nn.Conv2d(before, after, 3, padding=1), nn.ReLU()]
+    return nn.Sequential(*(part for part in parts if relu or isinstance(part, nn.Conv2d)))
 
 
 SHAPE = "크기도 채널도 그대로여야 합니다. 3×3 합성곱에는 패딩이 1줄씩 필요합니다."
 FIELD = "3×3 한 층이 수용 영역을 두 화소씩 넓힙니다. 몇 층을 쌓았는지 세어 보십시오."
 BIG = "큰 커널로 한 번에 보았습니다. 작은 커널을 여러 번 쓰십시오."
-LINEAR = "비선형 함수가 모자랍니다. 합성곱 사이마다 ReLU를 넣으십시오."
+LINEAR = "합성곱 뒤의 `nn.ReLU`가 모자랍니다. 합성곱 사이마다 하나씩 넣으십시오. 잇달아 둔 ReLU는 하나와 같습니다."
 BUDGET = "가운데 층의 채널 수까지 64일 까닭은 없습니다. 매개변수는 두 채널 수의 곱에 비례합니다."
 
 
 EXERCISES = (
     Number(
-        question="입력과 출력이 모두 $C$채널입니다. 9×9 합성곱 한 층과 수용 영역이 같도록 3×3 합성곱을 쌓으려면 몇 층이 필요합니까? 또 9×9 한 층의 가중치는 쌓은 것의 몇 배입니까? 편향은 세지 않습니다. 차례로 적으십시오.",
+        question="층마다 입력과 출력이 모두 $C$채널이고 스트라이드는 1입니다. 9×9 합성곱 한 층과 수용 영역이 같도록 3×3 합성곱을 쌓으려면 몇 층이 필요합니까? 또 9×9 한 층의 가중치는 쌓은 것의 몇 배입니까? 편향은 세지 않습니다. 차례로 적으십시오.",
         hint="3×3을 한 층 더할 때마다 수용 영역의 한 변이 얼마나 늘어납니까?",
         explanation=r"$2 \cdot 4 + 1 = 9$이므로 네 층입니다. 쌓은 것은 $4 \cdot 9C^2 = 36C^2$개, 9×9는 $81C^2$개이므로 2.25배입니다. 보는 범위가 넓어질수록 쌓는 쪽의 이득이 커집니다.",
         level=1,
@@ -172,7 +184,7 @@ EXERCISES = (
         ),
     ),
     Number(
-        question="VGG16은 매개변수가 138,357,544개이고 그 가운데 14,714,688개가 합성곱에 있습니다. 마지막 특징 맵은 512채널입니다. 완전 연결 층을 모두 없애고, 전역 평균 풀링과 1,000종류를 가르는 선형 층 하나(편향 있음)로 바꿉니다. 바꾼 신경망의 매개변수는 몇 개이고, 원래의 몇 %입니까? 둘째 수는 소수점 아래 첫째 자리까지 적으십시오.",
+        question="VGG16은 매개변수가 138,357,544개이고 그 가운데 14,714,688개가 합성곱에 있습니다. 마지막 특징 맵은 512채널입니다. 완전 연결 층 셋을 ‘전역 평균 풀링 다음에 1,000종류로 가는 완전 연결 층 하나(편향 있음)’로 바꿉니다. 바꾼 신경망의 매개변수는 몇 개이고, 원래의 몇 %입니까? 둘째 수는 소수점 아래 첫째 자리까지 적으십시오.",
         hint="전역 평균 풀링을 지나면 채널마다 수가 하나씩 남습니다.",
         explanation=r"합성곱의 14,714,688개에 $512 \cdot 1000 + 1000$ = 513,000개를 더하여 15,227,688개, 원래의 11.0 %입니다. 매개변수가 9분의 1이 되어도 곱셈-누산은 1 %도 줄지 않습니다.",
         level=1,
@@ -182,7 +194,7 @@ EXERCISES = (
         mistakes=(
             Mistake(
                 lambda: _pooled_head(bias=False),
-                "선형 층의 편향을 잊었습니다.",
+                "완전 연결 층의 편향을 잊었습니다.",
             ),
             Mistake(
                 lambda: _pooled_head(inputs=512 * 49),
@@ -264,7 +276,11 @@ EXERCISES = (
         mistakes=(
             Mistake(
                 lambda: ((9 * 512) ** -0.5, _gain(9 * 64, (9 * 512) ** -0.5)),
-                "ReLU가 반을 0으로 만든다는 것을 빼놓았습니다. 선형인 층에 맞는 값입니다.",
+                "첫째 수를 구할 때 ReLU가 반을 0으로 만든다는 것을 빼놓았습니다. 선형인 층에 맞는 값이라 둘째 수도 그만큼 작아졌습니다.",
+            ),
+            Mistake(
+                lambda: ((9 * 512) ** -0.5, (64 / 512) ** 0.5),
+                "ReLU가 반을 0으로 만든다는 것을 빼놓았습니다. 첫째 수는 선형인 층에 맞는 값입니다.",
             ),
             Mistake(
                 lambda: (_std(512), _gain(64, _std(512))),
@@ -281,7 +297,7 @@ EXERCISES = (
         ),
     ),
     Number(
-        question="VGG16의 완전 연결 층을 7×7 합성곱과 1×1 합성곱 둘로 바꾸어 480×480 이미지를 넣습니다. 앞의 합성곱은 모두 크기를 지키고, 2×2 최대 풀링이 다섯 번 있습니다. 점수 지도의 한 변은 얼마입니까? 또 이웃한 두 점수가 보는 창은 입력에서 몇 화소 떨어져 있습니까? 차례로 적으십시오.",
+        question="VGG16의 완전 연결 층을 패딩 없는 7×7 합성곱과 1×1 합성곱 둘로 바꾸어 480×480 이미지를 넣습니다. 앞의 합성곱은 모두 크기를 지키고, 2×2 최대 풀링이 다섯 번 있습니다. 점수 지도의 한 변은 얼마입니까? 또 이웃한 두 점수가 보는 창은 입력에서 몇 화소 떨어져 있습니까? 차례로 적으십시오.",
         hint="먼저 특징 맵의 한 변을 구하고, 그 위에 7×7 창을 놓을 자리를 세십시오.",
         explanation="$480 / 2^5 = 15$이므로 특징 맵이 15×15이고, 7×7 창을 놓을 자리가 한 방향에 $15 - 7 + 1 = 9$입니다. 특징 맵의 한 칸은 입력의 32화소이므로 창도 32화소씩 떨어져 있습니다. 신경망을 한 번 계산하여 81자리를 봅니다.",
         level=2,
@@ -308,7 +324,7 @@ EXERCISES = (
     ),
     Choice(
         question="VGG의 구성 B, C, D는 상위 1 오류율이 28.7 %, 28.1 %, 27.0 %입니다. C는 B에 1×1 합성곱을 셋 더한 것이고, D는 C의 1×1을 모두 3×3으로 바꾼 것입니다. C보다 D가 나은 까닭으로 가장 그럴듯한 것은 무엇입니까?",
-        right="3×3은 이웃한 자리를 더 보므로, 비선형 함수를 더한 것 말고도 얻는 것이 있다.",
+        right="D는 이웃한 자리까지 보아 공간의 맥락을 더 쓴다.",
         place=2,
         mistakes=(
             Mistake(
@@ -330,13 +346,14 @@ EXERCISES = (
         minutes=3,
     ),
     Function(
-        question="채널이 하나일 때, 패딩 없는 교차상관을 `first`로 한 다음 `second`로 하는 것과 똑같은 커널 하나를 구하는 `merge(first, second)`를 쓰십시오. `first`는 (K, L), `second`는 (M, N)인 텐서이고, (K+M−1, L+N−1)인 텐서를 돌려줍니다. `F.conv2d`를 불러 써도 됩니다.",
+        question="채널이 하나일 때, 패딩 없는 교차상관을 `first`로 한 다음 `second`로 한 것과 똑같은 결과를 한 번에 내는 커널 하나를 구하는 `merge(first, second)`를 쓰십시오. `first`는 (K, L), `second`는 (M, N)인 텐서이고, (K+M−1, L+N−1)인 텐서를 돌려줍니다. `F.conv2d`를 불러 써도 됩니다.",
         hint="두 번의 교차상관에서 합친 커널은 두 커널의 **진짜 합성곱**입니다. 교차상관을 하는 함수로 합성곱을 하려면 무엇을 뒤집어야 합니까?",
         explanation="`first`에 둘째 커널보다 한 줄 적게 패딩하고, 두 축을 모두 뒤집은 `second`로 교차상관을 하면 됩니다. 3×3 둘을 합치면 5×5가 나옵니다. 사이에 ReLU가 있으면 이렇게 합칠 수 없습니다. 그래서 쌓은 두 층이 5×5 한 층과 다른 함수가 됩니다.",
         level=3,
         minutes=9,
         oracle=merge,
         inputs=_kernels,
+        atol=1e-5,
         mistakes=(
             Mistake(
                 _merge_flipping(),
@@ -366,7 +383,7 @@ EXERCISES = (
             maps((2, 64, 12, 12), (2, 64, 12, 12), hint=SHAPE),
             sees(7, hint=FIELD),
             kernels_at_most(3, hint=BIG),
-            contains(nn.ReLU, "ReLU 둘 이상", least=2, hint=LINEAR),
+            activated(hint=LINEAR),
             parameters_at_most(60_000, hint=BUDGET),
         ),
         example=lambda: _stack(64, 32, 32, 64),
