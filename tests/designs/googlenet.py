@@ -6,8 +6,6 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from tests.designs._parts import zeroed
-
 
 class Joined(nn.Module):
     """갈래들의 출력을 이어 붙인다. `after`는 그 뒤에 할 것"""
@@ -87,15 +85,3 @@ def wrong():
     yield "functional pooling", Joined(conv(192, 64), through(64, 128, 3), through(16, 32, 5), pool)
     branches = conv(192, 64), through(96, 128, 3), through(16, 32, 5), pooled(32)
     yield "paper row", Joined(*branches)
-
-
-def after(*, first=True):
-    """합성곱, 정규화, ReLU, 합성곱, 정규화. `first`이면 ReLU로 시작한다."""
-    yield from [nn.ReLU()] if first else []
-    yield from (conv(64, 64, 3), nn.BatchNorm2d(64), nn.ReLU(), conv(64, 64, 3))
-    yield zero_scale()
-
-
-def zero_scale():
-    """γ가 0인 배치 정규화."""
-    return zeroed(nn.BatchNorm2d(64))
