@@ -19,6 +19,7 @@ from torch import nn
 from cnn_lectures.exercises import CHAPTERS, _criteria, check, exercise, exercises, grade
 from cnn_lectures.exercises._kinds import MIME, Choice, Criterion, Design, Function, Mistake, Number
 from cnn_lectures.exercises._reader import UnreadableError, as_numbers, limited
+from cnn_lectures.train import choose_device
 from tests.test_book import NOTEBOOKS
 from tools import notebooks
 
@@ -417,6 +418,14 @@ def test_lazy_layers_must_have_seen_an_input():
     lazy = nn.LazyLinear(3)
     lazy(torch.zeros(1, 2))
     assert item.grade(lazy).correct is True
+
+
+def test_design_on_any_device_is_graded():
+    """GPU가 있으면 GPU에 둔 모형을 채점한다."""
+    model = nn.Linear(3, 2, bias=False).to(choose_device())
+    before = model.weight.device
+    assert design().grade(model).correct is True
+    assert model.weight.device == before
 
 
 def test_design_in_double_precision_is_graded():

@@ -449,8 +449,8 @@ class Design(Exercise):
     def unmet(self, criterion: Criterion, answer: Any) -> str:
         """항목 하나를 채우지 못한 까닭. 채웠으면 빈 글."""
         try:
-            # 채점하다가 독자의 가중치, 이동 평균, 모드를 바꾸지 않도록 베낀 것을 쓴다
-            model = deepcopy(answer).float()
+            # 채점하다가 독자의 가중치, 이동 평균, 모드를 바꾸지 않도록 베낀 것을 CPU에서 쓴다
+            model = deepcopy(answer).cpu().float()
             met = limited(criterion.met, (model,), seconds=self.seconds)
         except TimeoutError:
             return f"{self.seconds:g}초 안에 계산이 끝나지 않습니다."
