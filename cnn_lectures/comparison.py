@@ -64,7 +64,7 @@ class Network(NamedTuple):
     ----------
     name : 논문의 이름
     year : 처음 공개된 해(arXiv에 먼저 올렸으면 그해)
-    model, options : 논문의 꼴을 만드는 `MODELS`의 열쇠와 인자
+    model, options : 논문의 꼴(LeNet-5만 오늘날의 꼴)을 만드는 `MODELS`의 열쇠와 인자
     chapter : 이 책의 장
     results : 논문에 실린 성적. 손이 덜 간 방법부터
     torchvision : torchvision의 이름과, 그것과 같은 `MODELS`의 열쇠. 없으면 None
@@ -156,6 +156,7 @@ NETWORKS: tuple[Network, ...] = (
         "ResNet-152", 2015, 11,
         Result(21.43, 5.71, TEN, VAL, f"{RESNET}, Table 3"),
         Result(19.38, 4.49, f"{DENSE1}, {SCALES}", VAL, f"{RESNET}, Table 4"),
+        # 깊이가 다른 여섯의 앙상블. 152층은 둘
         Result(None, 3.57, f"{DENSE1}, {SCALES}, 6 nets", TEST, f"{RESNET}, Table 5"),
         block=BottleneckV1,
     ),
@@ -384,7 +385,7 @@ IDEAS: dict[str, Callable[[nn.Module], bool]] = {
     "3×3 합성곱만": lambda model: set(_kernels(model)) == {3},
     "나란한 갈래": _has(Inception),
     "배치 정규화": _has(nn.BatchNorm2d),
-    "잔차 연결": _has(ResidualBlock),
+    "지름길 연결": _has(ResidualBlock),
     "밀집 연결": _has(DenseBlock),
 }
 

@@ -150,7 +150,7 @@ def test_counterexamples_are_the_pairs_against_the_claim():
     {
         "LeNet-5": {"완전 연결 은닉층", "tanh"},
         "NiN": {"ReLU", "최대 풀링", "드롭아웃", "1×1 합성곱", "전역 평균 풀링"},
-        "ResNet-18": {"ReLU", "최대 풀링", "전역 평균 풀링", "배치 정규화", "잔차 연결"},
+        "ResNet-18": {"ReLU", "최대 풀링", "전역 평균 풀링", "배치 정규화", "지름길 연결"},
     }.items(),
 )
 def test_ideas_are_found_in_the_modules(name, found):

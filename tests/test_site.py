@@ -221,6 +221,34 @@ def test_the_first_page_says_what_every_chapter_is_about(soup):
         assert item.p.text == page.find("meta", {"name": "description"})["content"]
 
 
+# 숫자를 읽었을 때의 받침: 영 일 이 삼 사 오 육 칠 팔 구
+FINALS = dict(zip("0123456789", ("ㅇ", "ㄹ", "", "ㅁ", "", "", "ㄱ", "ㄹ", "ㄹ", ""), strict=True))
+
+
+def particle_fits(number: str, particle: str) -> bool:
+    """`그림 1.2` 뒤의 조사가 번호를 읽은 소리에 맞는지."""
+    final = FINALS[number[-1]]
+    if particle in ("로", "으로"):
+        return (particle == "로") == (final in ("", "ㄹ"))
+    return (particle in "은을이과") == bool(final)
+
+
+def test_particles_are_judged_by_sound():
+    for good in ("그림 1.2는", "그림 1.3은", "그림 2.1로", "그림 2.10과", "표 6으로", "그림 9.8이"):
+        assert particle_fits(*re.fullmatch(r"(.*\d)(\D+)", good).groups()), good
+    for bad in ("그림 1.2은", "그림 1.3는", "그림 2.1으로", "그림 2.10와", "표 6로", "그림 9.8가"):
+        assert not particle_fits(*re.fullmatch(r"(.*\d)(\D+)", bad).groups()), bad
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_particles_after_figure_numbers_fit(soup, name):
+    """그림의 번호는 책을 만들 때 매겨지므로 글만 보아서는 조사가 맞는지 알 수 없다."""
+    for number in soup(name).select(".std-numref"):
+        after = (number.parent.next_sibling or "").strip()
+        found = re.match(r"(으로|로|은|는|을|를|이|가|과|와)(?=[\s,.]|$)", after)
+        assert not found or particle_fits(number.text, found[1]), number.text + after[:20]
+
+
 def test_previous_and_next_name_the_chapters(soup):
     links = soup("book/02_lenet.html").find(class_="prev-next-area")
     assert [title.text for title in links.find_all(class_="prev-next-title")] == [

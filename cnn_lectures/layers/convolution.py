@@ -13,7 +13,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from cnn_lectures import _checks
 
 CACHE = 2**18  # 한 번에 펼칠 띠의 크기(바이트). L2 캐시의 절반쯤이다.
-SMALL_PRODUCT = 2**19  # OpenBLAS는 곱셈-누산이 이보다 적은 행렬곱을 여러 스레드로 나누지 않는다.
+SMALL_PRODUCT = 2**19  # OpenBLAS는 곱셈-누산이 이보다 적은 행렬 곱을 여러 스레드로 나누지 않는다.
 
 
 def output_size(size, kernel_size, *, stride=1, padding=0, dilation=1, ceil_mode=False) -> int:
@@ -179,7 +179,7 @@ def conv2d_loops(images, weight, bias=None, *, stride=1, padding=0, dilation=1, 
 
 
 def conv2d(images, weight, bias=None, *, stride=1, padding=0, dilation=1, groups=1):
-    """행렬곱으로 계산하는 빠른 합성곱.
+    """행렬 곱으로 계산하는 빠른 합성곱.
 
     곱이 크면 이미지마다 KH·KW배로 펼쳐 한 번에 곱한다. 곱이 작으면 펼치는 시간이 아까우므로
     가로로만 KW배로 펼친 띠를 쓴다. 출력 한 행에 필요한 KH줄은 띠 안에 이어져 있어, 세로로는 복사

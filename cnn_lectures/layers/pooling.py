@@ -218,7 +218,7 @@ def _divisor(rows, columns, include_pad, dtype):
 def adaptive_bins(size: int, output_size: int) -> list[tuple[int, int]]:
     """`size`칸을 `output_size`개의 구간 [⌊i·size/o⌋, ⌈(i+1)·size/o⌉)로 나눈다.
 
-    나누어떨어지지 않으면 이웃한 구간이 겹치고, `output_size`가 더 크면 같은 칸을 거듭 쓴다.
+    나누어떨어지지 않으면 이웃한 구간이 겹치기도 하고, `output_size`가 더 크면 같은 칸을 거듭 쓴다.
 
     >>> adaptive_bins(10, 3)
     [(0, 4), (3, 7), (6, 10)]

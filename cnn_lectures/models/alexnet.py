@@ -4,7 +4,9 @@
 논문과 다른 점: 합성곱을 두 GPU에 나누지 않는다(`groups=2`가 논문의 꼴). 224×224 이미지에 패딩 2를
 두어 논문의 55×55를 얻는다. 완전 연결 층 앞에 적응형 평균 풀링을 두어 다른 크기의 이미지도 받는다.
 초기화는 torch의 기본값이며, 논문의 것은 `paper_initialization`이다.
-`alexnet_one_tower`는 논문이 아니라 torchvision의 AlexNet(Krizhevsky 2014, arXiv:1404.5997)이다.
+`groups=2`여도 국소 응답 정규화는 두 그룹의 채널을 이어 놓고 계산하므로 경계에서 그룹이 섞인다.
+`alexnet_one_tower`는 논문이 아니라 torchvision의 AlexNet이다. Krizhevsky (2014, arXiv:1404.5997)를
+따르되 넷째 합성곱이 384가 아니라 256채널이다.
 """
 
 import torch

@@ -1,7 +1,8 @@
 """DenseNet: 블록 안의 층마다 앞선 특징 맵을 모두 이어 붙여 받는 신경망.
 
 논문: Huang, Liu, van der Maaten & Weinberger (2017), arXiv:1608.06993, 표 1과 3절.
-논문과 다른 점: DenseNet-161은 표 1에 없고 torchvision에 있다. 전이 층에는 드롭아웃을 두지 않는다.
+논문과 다른 점: DenseNet-161은 표 1에 없고 torchvision에 있다. 드롭아웃은 층의 마지막 합성곱
+뒤에만 둔다(논문은 첫 합성곱을 뺀 모든 합성곱 뒤).
 `memory_efficient`는 Pleiss et al. (2017), arXiv:1707.06990을 torch의 체크포인트로 옮긴 것이다.
 """
 
@@ -17,7 +18,7 @@ from torch.utils.checkpoint import checkpoint
 from cnn_lectures import _checks
 from cnn_lectures.models._common import choice, he_initialization, integers, minimum_size, rate
 
-# 표 1. 성장률 k, 블록마다의 층 수, 처음 채널 수
+# 표 1(161은 torchvision). 성장률 k, 블록마다의 층 수, 처음 채널 수
 CONFIGURATIONS = {
     "densenet121": (32, (6, 12, 24, 16), 64),  # 7,978,856
     "densenet169": (32, (6, 12, 32, 32), 64),  # 14,149,480

@@ -95,10 +95,10 @@ def running_statistics(
     ----------
     traces : 이름과 스텝마다의 이동 평균. 0번이 초깃값이다.
     batch : 스텝마다의 미니배치 통계
-    target : 전체 자료의 통계
+    target : 미니배치 통계를 모두 고르게 평균한 것
     """
     figure, ax = plt.subplots(figsize=(5.4, 3.7))
-    ax.axhline(target, color=INK, lw=1, label="전체 자료")
+    ax.axhline(target, color=INK, lw=1, label="미니배치의 평균")
     steps = range(1, len(batch) + 1)
     ax.plot(steps, batch, ".", color=EDGE, ms=4, label="미니배치")
     for (name, trace), (color, line, _) in zip(traces.items(), LINES, strict=False):

@@ -30,7 +30,8 @@ SHIFTS = {
         "ResNet-18": ("left", (9, 4)), "GoogLeNet": ("right", (-8, -3)),
         "DenseNet-169": ("right", (-8, -3)), "DenseNet-201": ("right", (-8, -5)),
         "DenseNet-121": ("right", (-8, -4)), "ResNet-50": ("left", (10, 0)),
-        "VGG-13": ("left", (10, 10)), "VGG-16": ("right", (-2, 16)), "VGG-19": ("right", (2, -24)),
+        "VGG-13": ("left", (10, 10)), "VGG-16": ("right", (-16, -14)),
+        "VGG-19": ("right", (2, -24)),
         "VGG-11": ("left", (2, 17)), "DenseNet-161": ("right", (-2, -14)),
         "ResNet-101": ("left", (9, 5)), "ResNet-152": ("left", (10, -4)),
     },
@@ -87,7 +88,7 @@ def error_scatter(rows: Sequence[Row], cost: str, *, bubbles: bool = False) -> F
 
 
 def protocols(networks: Sequence[Network]) -> Figure:
-    """한 논문의 한 신경망을 여러 방법으로 잰 상위 5 오류율. 위에서 아래로 손이 많이 간다.
+    """한 신경망(또는 그것이 든 앙상블)을 여러 방법으로 잰 상위 5 오류율. 아래로 갈수록 손이 간다.
 
     Parameters
     ----------
@@ -153,7 +154,7 @@ TREE = {
     "VGG": (1.9, 2.6, "2014 · 7장\n3×3 쌓기"),
     "GoogLeNet": (0.25, 3.9, "2014 · 9장\n인셉션, 보조 분류기"),
     "배치 정규화": (1.9, 3.9, "2015 · 10장\n값의 크기 맞추기"),
-    "ResNet": (1.0, 5.2, "2015 · 11장\n잔차 연결"),
+    "ResNet": (1.0, 5.2, "2015 · 11장\n지름길 연결"),
     "DenseNet": (1.0, 6.5, "2016 · 12장\n밀집 연결"),
 }
 
