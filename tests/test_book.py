@@ -22,7 +22,7 @@ IDS = [path.stem for path in NOTEBOOKS]
 CITED = {
     "11_resnet": {"1,001": "he2016identity"},
     "12_densenet": {"1,001": "he2016identity", "1,020": "huang2017densenet"},  # 1,020만 개
-    "13_comparison": {"1,202": "he2016resnet"},
+    "13_comparison": {"1,202": "he2016resnet", "1,000": "russakovsky2015imagenet"},
 }
 
 # 용어집 밖에서는 쓰지 않는 말(정규식)과, 그 대신 쓸 말.
