@@ -349,6 +349,30 @@ def test_wide_output_scrolls_inside_itself_and_takes_the_keyboard(open_page):
     assert state == [True, "pre", 0]
 
 
+@pytest.mark.parametrize("stem", ["09_googlenet", "12_densenet", "13_comparison"])
+def test_words_in_tables_are_not_broken_on_a_phone(open_page, stem):
+    """열이 많은 표는 낱말을 글자마다 끊지 않고 옆으로 밀린다."""
+    page = open_page(f"book/{stem}.html", viewport=PHONE)
+    page.add_style_tag(content="* { content-visibility: visible !important; }")
+    broken = page.evaluate(
+        """() => [...document.querySelectorAll("article :is(td, th)")].flatMap((cell) => {
+            const texts = document.createTreeWalker(cell, NodeFilter.SHOW_TEXT), found = [];
+            while (texts.nextNode()) {
+                for (const word of texts.currentNode.data.matchAll(/[0-9A-Za-z가-힣]+/g)) {
+                    const range = document.createRange();
+                    range.setStart(texts.currentNode, word.index);
+                    range.setEnd(texts.currentNode, word.index + word[0].length);
+                    const lines = new Set([...range.getClientRects()].map(({ top }) => top));
+                    if (lines.size > 1) found.push(word[0]);
+                }
+            }
+            return found;
+        })"""
+    )
+    assert broken == []
+    assert page.evaluate("document.scrollingElement.scrollWidth") <= PHONE["width"]
+
+
 def test_korean_words_are_not_broken(open_page):
     page = open_page("book/01_convolution.html")
     style = "getComputedStyle(document.querySelector('article p'))"
