@@ -1,7 +1,9 @@
 """모형마다의 학습법. 진짜 옷 사진 몇 장으로 명령줄에서 학습해 본다."""
 
+import inspect
 import json
 import math
+import re
 
 import matplotlib.pyplot as plt
 import pytest
@@ -13,7 +15,8 @@ from cnn_lectures.__main__ import main
 from cnn_lectures.checkpoint import read_state_dict, restore
 from cnn_lectures.data import load_fashion_mnist
 from cnn_lectures.models import MODELS, build_model
-from cnn_lectures.train import EpochResult, predict_logits
+from cnn_lectures.train import EpochResult, fit, predict_logits
+from tests.test_book import NOTEBOOKS, cells
 
 COUNT = 8
 # VGG와 AlexNet은 Adam의 상태까지 2 GB 안팎, 더 깊은 ResNet과 DenseNet은 짜임새가 같아 뺀다.
@@ -55,6 +58,49 @@ def test_recipe_fits_the_model(name, few):
         assert trained.train()(images).shape == trained.eval()(images).shape == (3, 10)
     assert recipe.side >= getattr(model, "minimum_size", 1)
     assert recipe.optimizer in recipes.OPTIMIZERS
+
+
+@pytest.mark.parametrize(
+    ("name", "chapter"),
+    [
+        ("lenet5", "lenet"),
+        ("alexnet_small", "alexnet"),
+        ("vgg_small", "vgg"),
+        ("nin_small", "nin"),
+        ("googlenet_small", "googlenet"),
+        ("resnet_small", "resnet"),
+        ("densenet_small", "densenet"),
+    ],
+)
+def test_small_models_are_trained_as_in_their_chapters(name, chapter):
+    (path,) = (path for path in NOTEBOOKS if path.stem[3:] == chapter)
+    code = "\n".join(cell.source for cell in cells(path, "code"))
+    default = inspect.signature(fit).parameters["batch_size"].default
+    rates = {float(rate) for rate in re.findall(r'max_lr"?[=:] ?([\d.e-]+)', code)}
+    sizes = {int(size) for size in re.findall(r'batch_size"?[=:] ?(\d+)', code)}
+    recipe = recipes.RECIPES[name]
+    assert recipe.max_lr in rates
+    assert recipe.batch_size in (sizes or {default})
+    assert {"adam": "optim.Adam", "sgd": "optim.SGD"}[recipe.optimizer] in code
+
+
+def test_optimizers_are_those_of_the_docstring():
+    weight = [nn.Parameter(torch.ones(1))]
+    adam, sgd = (make(weight) for make in recipes.OPTIMIZERS.values())
+    assert type(adam) is torch.optim.Adam
+    assert (sgd.defaults["momentum"], sgd.defaults["weight_decay"]) == (0.9, 1e-4)
+
+
+def test_large_models_share_what_their_family_needs():
+    """정규화가 없이 깊으면 학습률이 낮고, 잔차나 밀집 연결이 있으면 SGD로 크게 걷는다."""
+    large = {name: recipe for name, recipe in recipes.RECIPES.items() if recipe.side > 32}
+    assert {recipe.side for recipe in large.values()} == {96}
+    for name, recipe in large.items():
+        shortcut = name.startswith(("resnet", "densenet"))
+        assert recipe.optimizer == ("sgd" if shortcut else "adam")
+        assert (recipe.max_lr <= 5e-4) == name.startswith(("vgg", "alexnet"))
+        if f"{name}_bn" in large and name.startswith("vgg"):
+            assert recipe.max_lr < large[f"{name}_bn"].max_lr
 
 
 @pytest.mark.parametrize("name", CHEAP)
