@@ -1,6 +1,8 @@
 """명령줄의 도움말, 오류 글, 종료 코드. 명령이 하는 일은 그 모듈의 테스트가 본다."""
 
 import gzip
+import io
+import json
 import os
 import re
 import subprocess
@@ -39,8 +41,11 @@ def test_help_is_korean_and_shows_examples(capsys, arguments):
     assert out.startswith(f"사용법: {program} ")
     assert "이 도움말을 보인다" in out
     examples = out.partition("\n예:\n")[2].splitlines()
-    assert examples
+    shown = COMMANDS[arguments[0]].examples if arguments else COMMANDS
+    assert len(examples) == len(shown)
     assert all(line.startswith(f"  {program}") for line in examples)
+    if arguments:
+        assert f"\n\n{COMMANDS[arguments[0]].summary}.\n" in out
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -91,6 +96,7 @@ def test_version(capsys):
         (["train", "lenet5", "--max-lr", "x"], "`max-lr`: 0보다 큰 수여야 합니다 (받은 값: 'x')"),
         (["train", "lenet5", "--max-lr", "nan"], "`max-lr`: 0보다 큰 수여야 합니다"),
         (["train", "lenet5", "--max-lr", "0"], "`max-lr`: 0보다 큰 수여야 합니다"),
+        (["train", "lenet5", "--max-lr", "inf"], "`max-lr`: 0보다 큰 수여야 합니다"),
     ],
     ids=lambda value: " ".join(value) or "nothing" if isinstance(value, list) else "",
 )
@@ -140,7 +146,7 @@ def test_expected_problems_are_one_line(capsys, monkeypatch, problem, message):
     assert err.count("\n") == 1
 
 
-@pytest.mark.parametrize("problem", [ValueError("shape"), RuntimeError("bug"), KeyError("x")])
+@pytest.mark.parametrize("problem", [ValueError("shape"), RuntimeError("`bug`: 글"), KeyError("x")])
 def test_bugs_are_not_hidden(monkeypatch, problem):
     def failing(arguments):
         raise problem
@@ -148,6 +154,35 @@ def test_bugs_are_not_hidden(monkeypatch, problem):
     monkeypatch.setitem(COMMANDS, "doctor", COMMANDS["doctor"]._replace(run=failing))
     with pytest.raises(type(problem)):
         main(["doctor"])
+
+
+def test_findings_are_shown_as_they_come(capsys, monkeypatch):
+    seen = []
+
+    def first():
+        yield doctor.Finding("첫째", doctor.OK, "보입니다")
+
+    def second():
+        seen.append(capsys.readouterr().out)
+        yield doctor.Finding("둘째", doctor.PROBLEM, "고장입니다")
+
+    monkeypatch.setattr(doctor, "CHECKS", {"첫째": first, "둘째": second})
+    assert main(["doctor"]) == 1
+    assert "첫째          보입니다" in seen[0]
+    assert "둘째" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("encoding", "korean"), [("utf-8", True), ("ascii", False)])
+def test_json_can_be_written_to_any_console(monkeypatch, encoding, korean):
+    raw = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding=encoding))
+    found = doctor.Finding("이름", doctor.OK, "글")
+    monkeypatch.setattr(doctor, "CHECKS", {"검사": lambda: iter([found])})
+    assert main(["doctor", "--json"]) == 0
+    sys.stdout.flush()
+    text = raw.getvalue().decode(encoding)
+    assert json.loads(text)["findings"] == [found._asdict()]
+    assert ("이름" in text) == korean
 
 
 def test_stopping_by_hand(capsys, monkeypatch):
@@ -180,6 +215,25 @@ def test_program_ends_with_the_code():
     )  # fmt: skip
     assert done.returncode == 2
     assert done.stderr.startswith("`command`: ")
+
+
+def test_program_ends_with_the_code_of_the_command(tmp_path):
+    path = tmp_path / "quiz.xml"
+    path.write_bytes(b"")
+    done = subprocess.run(
+        [sys.executable, "-m", "cnn_lectures", "quiz", str(path), "--chapter", "lenet"],
+        capture_output=True, text=True, check=False, cwd=ROOT,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "이미" in done.stderr
+    assert path.read_bytes() == b""
+
+
+def test_quiz_may_be_written_at_home(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert main(["quiz", "~/quiz.xml", "--chapter", "lenet"]) == 0
+    assert (tmp_path / "quiz.xml").stat().st_size > 1000
+    assert capsys.readouterr().out.startswith(f"{tmp_path / 'quiz.xml'}: 자동 채점 ")
 
 
 @pytest.fixture
@@ -226,6 +280,16 @@ def test_data_that_cannot_be_received(labels_only, capsys):
     assert out == ""
     assert re.match(r".*: 내려받지 못했습니다", err)
     assert err.splitlines()[-1] == "쓸 수 없는 파일이 1개 있습니다."
+
+
+def test_every_file_is_tried_and_the_missing_are_counted(labels_only, capsys, monkeypatch):
+    names = ("train-labels-idx1-ubyte", "train-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
+    (digest,) = data.FILES.values()
+    monkeypatch.setattr(data, "FILES", dict.fromkeys(names, digest))
+    assert main(["data"]) == 1
+    out, err = capsys.readouterr()
+    assert out.split()[0] == names[2]
+    assert err.splitlines()[-1] == "쓸 수 없는 파일이 2개 있습니다."
 
 
 def test_all_four_files_are_shown(capsys):

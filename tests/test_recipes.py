@@ -110,9 +110,12 @@ def test_one_step_and_the_files_it_leaves(name, tmp_path, capsys, few):
     assert "epoch  train loss train acc  test loss test acc" in shown
     paths = [tmp_path / f"{name}{suffix}" for suffix in (".pt", ".png", ".json")]
     assert sorted(tmp_path.iterdir()) == sorted(paths)
-    assert all(str(path) in shown for path in paths)
+    labels = [line.split()[:2] for line in shown.splitlines()[-3:]]
+    assert labels == [[k, str(p)] for k, p in zip(("가중치", "곡선", "기록"), paths, strict=True)]
 
     recipe = recipes.RECIPES[name]
+    settings = f"{name}: images {COUNT}, side {recipe.side}, optimizer {recipe.optimizer}, max_lr"
+    assert shown.startswith(settings)
     record = json.loads(paths[2].read_text(encoding="utf-8"))
     assert record["model"] == name
     assert record["images"] == COUNT
