@@ -176,7 +176,7 @@ def test_findings_are_shown_as_they_come(capsys, monkeypatch):
 def test_json_can_be_written_to_any_console(monkeypatch, encoding, korean):
     raw = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding=encoding))
-    found = doctor.Finding("이름", doctor.OK, "글")
+    found = doctor.Finding("이름", doctor.OK, "글 😀")
     monkeypatch.setattr(doctor, "CHECKS", {"검사": lambda: iter([found])})
     assert main(["doctor", "--json"]) == 0
     sys.stdout.flush()
