@@ -154,6 +154,47 @@ def test_options_reach_the_training(tmp_path):
     assert len(record["history"]) == 2
 
 
+@pytest.mark.parametrize("name", ["vgg_small", "resnet_small", "resnet18"])
+def test_fit_gets_what_was_chosen(name, monkeypatch, few):
+    calls = []
+
+    def fit(model, train, test, **options):
+        calls.append((model, train, test, options))
+        return [EpochResult(1, 2.3, 0.1, 2.3, 0.1)]
+
+    monkeypatch.setattr(recipes, "fit", fit)
+    chosen = {"epochs": 3, "batch_size": 4, "max_lr": 0.02, "seed": 5, "device": "cpu"}
+    model, _, settings = recipes.run(name, images=6, **chosen)
+    ((trained, train, test, options),) = calls
+    recipe = recipes.RECIPES[name]
+    images = few[2 if recipe.side == 32 else 0]
+    assert torch.equal(train.images, images[0].images[:6])
+    assert torch.equal(test.labels, images[1].labels[:6])
+    assert options == chosen | {"optimizer": recipes.OPTIMIZERS[recipe.optimizer]}
+    assert model is (trained.model if recipe.side > 32 else trained)
+    assert settings == chosen | {
+        "model": name,
+        "options": dict(recipe.options),
+        "side": recipe.side,
+        "optimizer": recipe.optimizer,
+        "images": 6,
+    }
+
+
+def test_absent_devices_are_refused(monkeypatch):
+    for backend in (torch.cuda, torch.backends.mps):
+        monkeypatch.setattr(backend, "is_available", lambda: False)
+    for name in ("cuda", "cuda:0", "mps", "cpu:", "cpu:1", "cpu:²"):
+        with pytest.raises(ValueError, match=r"`device`: 이 컴퓨터에 있는 장치\(cpu\)여야"):
+            recipes.check_device(name)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    for name in ("cpu", "cpu:0", "cuda", "cuda:1"):
+        recipes.check_device(name)
+    with pytest.raises(ValueError, match=r"장치\(cpu, cuda\)여야"):
+        recipes.check_device("cuda:2")
+
+
 def test_results_are_not_overwritten_silently(tmp_path, capsys):
     old = tmp_path / "lenet5.png"
     old.write_bytes(b"old")
@@ -208,8 +249,12 @@ def test_python_callers_get_the_same_checks():
         recipes.run("lenet5", images=0)
 
 
-def test_divergence_leaves_nothing(tmp_path, capsys, monkeypatch):
-    rows = [EpochResult(1, math.nan, 0.1, 2.3, 0.1)]
+@pytest.mark.parametrize("place", [1, 3])
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_divergence_leaves_nothing(tmp_path, capsys, monkeypatch, place, value):
+    rows = [[1, 2.3, 0.1, 2.3, 0.1], [2, 2.3, 0.1, 2.3, 0.1]]
+    rows[place // 2][place] = value
+    rows = [EpochResult(*row) for row in rows]
     monkeypatch.setattr(recipes, "fit", lambda *_, **__: rows)
     assert train(tmp_path, "lenet5") == 1
     assert capsys.readouterr().err == "손실이 발산했습니다. `--max-lr`를 줄이십시오.\n"
