@@ -153,7 +153,8 @@ def run_doctor(arguments: argparse.Namespace) -> int:
     healthy = all(finding.state != doctor.PROBLEM for finding in findings)
     if arguments.json:
         report = {"ok": healthy, "findings": [finding._asdict() for finding in findings]}
-        print(json.dumps(report, ensure_ascii=not doctor.printable("가"), indent=1))
+        text = json.dumps(report, ensure_ascii=False, indent=1)
+        print(text if doctor.printable(text) else json.dumps(report, indent=1))
     else:
         print(f"\n{doctor.conclusion(findings)}")
     return 0 if healthy else 1

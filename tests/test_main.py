@@ -44,6 +44,7 @@ def test_help_is_korean_and_shows_examples(capsys, arguments):
     shown = COMMANDS[arguments[0]].examples if arguments else COMMANDS
     assert len(examples) == len(shown)
     assert all(line.startswith(f"  {program}") for line in examples)
+    assert len({line.rindex("  ") for line in examples}) == 1  # 뜻이 한 줄로 늘어선다
     if arguments:
         assert f"\n\n{COMMANDS[arguments[0]].summary}.\n" in out
 
@@ -156,23 +157,35 @@ def test_bugs_are_not_hidden(monkeypatch, problem):
         main(["doctor"])
 
 
-def test_findings_are_shown_as_they_come(capsys, monkeypatch):
-    seen = []
+def test_findings_are_shown_as_they_come(monkeypatch):
+    raw, seen = io.BytesIO(), []  # 파일이나 파이프처럼 모았다가 쓰는 출력
 
     def first():
         yield doctor.Finding("첫째", doctor.OK, "보입니다")
 
     def second():
-        seen.append(capsys.readouterr().out)
+        seen.append(raw.getvalue().decode())
         yield doctor.Finding("둘째", doctor.PROBLEM, "고장입니다")
 
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding="utf-8"))
     monkeypatch.setattr(doctor, "CHECKS", {"첫째": first, "둘째": second})
     assert main(["doctor"]) == 1
     assert "첫째          보입니다" in seen[0]
-    assert "둘째" in capsys.readouterr().out
+    sys.stdout.flush()
+    assert "둘째" in raw.getvalue().decode()
 
 
-@pytest.mark.parametrize(("encoding", "korean"), [("utf-8", True), ("ascii", False)])
+def test_output_may_be_a_plain_stream(monkeypatch):
+    """노트북의 출력에는 `reconfigure`가 없다."""
+    monkeypatch.setattr(sys, "stdout", io.StringIO())
+    monkeypatch.setattr(doctor, "CHECKS", {})
+    assert main(["doctor"]) == 0
+    assert "실행할 수 있습니다" in sys.stdout.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("encoding", "korean"), [("utf-8", True), ("cp949", False), ("ascii", False)]
+)
 def test_json_can_be_written_to_any_console(monkeypatch, encoding, korean):
     raw = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding=encoding))

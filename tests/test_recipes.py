@@ -4,6 +4,7 @@ import inspect
 import json
 import math
 import re
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import pytest
@@ -14,11 +15,12 @@ from cnn_lectures import recipes
 from cnn_lectures.__main__ import main
 from cnn_lectures.checkpoint import read_state_dict, restore
 from cnn_lectures.data import load_fashion_mnist
+from cnn_lectures.layers import batch_norm
 from cnn_lectures.models import MODELS, build_model
 from cnn_lectures.train import EpochResult, fit, predict_logits
 from tests.test_book import NOTEBOOKS, cells
 
-COUNT = 8
+COUNT, TEST_COUNT = 8, 6  # 크기가 달라야 학습과 시험이 바뀐 것을 안다
 # VGG와 AlexNet은 Adam의 상태까지 2 GB 안팎, 더 깊은 ResNet과 DenseNet은 짜임새가 같아 뺀다.
 CHEAP = [
     "lenet5", "lenet5_original", "bn_lenet", "nin", "nin_cifar", "googlenet", "googlenet_bn",
@@ -30,7 +32,10 @@ CHEAP = [
 def few():
     """덧붙인 폭마다의 진짜 옷 사진 몇 장."""
     splits = {padding: load_fashion_mnist(padding=padding) for padding in (0, 2)}
-    return {padding: [split.take(COUNT) for split in pair] for padding, pair in splits.items()}
+    return {
+        padding: [train.take(COUNT), test.take(TEST_COUNT)]
+        for padding, (train, test) in splits.items()
+    }
 
 
 @pytest.fixture(autouse=True)
@@ -101,6 +106,31 @@ def test_large_models_share_what_their_family_needs():
         assert (recipe.max_lr <= 5e-4) == name.startswith(("vgg", "alexnet"))
         if f"{name}_bn" in large and name.startswith("vgg"):
             assert recipe.max_lr < large[f"{name}_bn"].max_lr
+
+
+def test_sgd_takes_a_higher_rate_than_adam():
+    """Adam에 SGD의 학습률을 주면 배우지 못하고, 거꾸로면 너무 느리다."""
+    for name, recipe in recipes.RECIPES.items():
+        shortcut = "resnet" in name or "densenet" in name
+        assert recipe.optimizer == ("sgd" if shortcut else "adam")
+        assert recipe.max_lr == 0.1 if shortcut else recipe.max_lr <= 4e-3
+
+
+@pytest.mark.parametrize("images", [None, 1, 7, 8])
+def test_images_are_taken_from_the_front(few, images):
+    for part, whole in zip(recipes.images_for("lenet5", images), few[2], strict=True):
+        assert torch.equal(part.images, whole.images[:images])
+        assert torch.equal(part.labels, whole.labels[:images])
+
+
+@pytest.mark.parametrize("layer", [nn.BatchNorm1d(4), nn.BatchNorm2d(4), batch_norm.BatchNorm2d(4)])
+def test_only_a_single_last_image_is_refused(layer):
+    model = nn.Sequential(nn.Sequential(layer))
+    for batch_size in (2, 3, 8, 9):
+        recipes.check_last_batch(model, 8, batch_size)
+    for batch_size in (1, 7):
+        with pytest.raises(ValueError, match="`batch_size`: 8장을 나눌 때"):
+            recipes.check_last_batch(model, 8, batch_size)
 
 
 @pytest.mark.parametrize("name", CHEAP)
@@ -181,6 +211,17 @@ def test_fit_gets_what_was_chosen(name, monkeypatch, few):
     }
 
 
+def test_defaults_of_python_callers(monkeypatch):
+    seen = {}
+    rows = [EpochResult(1, 2.3, 0.1, 2.3, 0.1)]
+    monkeypatch.setattr(recipes, "fit", lambda *_, **options: seen.update(options) or rows)
+    settings = recipes.run("lenet5")[2]
+    assert (seen["epochs"], seen["seed"], seen["device"]) == (5, 0, None)
+    assert (seen["batch_size"], seen["max_lr"]) == (128, 4e-3)
+    assert settings["device"] == "cpu"  # 학습이 끝난 모형이 있는 곳. 여기서는 옮기지 않았다
+    assert settings["images"] == COUNT
+
+
 def test_absent_devices_are_refused(monkeypatch):
     for backend in (torch.cuda, torch.backends.mps):
         monkeypatch.setattr(backend, "is_available", lambda: False)
@@ -205,6 +246,35 @@ def test_results_are_not_overwritten_silently(tmp_path, capsys):
     assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"old"]
     assert train(tmp_path, "lenet5", "--overwrite") == 0
     assert old.read_bytes() != b"old"
+
+
+@pytest.mark.parametrize("suffix", [".pt", ".png", ".json"])
+def test_any_of_the_three_files_stops_the_training(tmp_path, suffix):
+    (tmp_path / f"lenet5{suffix}").touch()
+    with pytest.raises(FileExistsError, match=rf"lenet5\{suffix}: 이미 있어"):
+        recipes.outputs("lenet5", tmp_path)
+
+
+def test_output_folder_is_made_before_the_training(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    paths = recipes.outputs("lenet5", "~/new/runs")
+    assert paths.weights == tmp_path / "new" / "runs" / "lenet5.pt"
+    assert paths.weights.parent.is_dir()
+
+
+@pytest.mark.parametrize(
+    ("place", "writer"), [(torch, "save"), (Path, "write_text"), (recipes, "draw")]
+)
+def test_half_written_files_are_not_left(tmp_path, monkeypatch, place, writer):
+    def full_disk(*arguments, **_):
+        next(item for item in arguments if isinstance(item, Path)).write_bytes(b"half")
+        raise OSError(28, "자리가 없습니다")
+
+    monkeypatch.setattr(place, writer, full_disk)
+    history = [EpochResult(1, 2.3, 0.1, 2.3, 0.1)]
+    with pytest.raises(OSError, match="자리가 없습니다"):
+        recipes.save(recipes.outputs("x", tmp_path), nn.Linear(1, 1), history, {"model": "x"})
+    assert all(path.read_bytes() != b"half" for path in tmp_path.iterdir())
 
 
 def test_output_folder_that_is_a_file(tmp_path, capsys):
@@ -244,7 +314,7 @@ def test_python_callers_get_the_same_checks():
         with pytest.raises(ValueError, match="`max_lr`: 0보다 큰 수여야"):
             recipes.run("lenet5", max_lr=wrong)
     with pytest.raises(ValueError, match="`batch_size`: 1 이상"):
-        recipes.run("lenet5", batch_size=0)
+        recipes.run("bn_lenet", batch_size=0)
     with pytest.raises(ValueError, match="`images`: 1 이상"):
         recipes.run("lenet5", images=0)
 
@@ -286,17 +356,26 @@ def test_enlarged_images_are_evaluated_in_parts(monkeypatch):
     assert torch.allclose(trained, evaluated)
 
 
-@pytest.mark.parametrize(("accuracy", "bottom"), [(0.3, 0), (0.8, 0.5)])
-def test_curve_has_labels_and_hides_nothing(tmp_path, monkeypatch, accuracy, bottom):
+def test_enlarging_is_smooth():
+    ramp = torch.arange(28.0).expand(1, 1, 28, 28)
+    assert recipes.Enlarged(nn.Identity(), 96)(ramp).diff(dim=-1).max() < 0.5
+
+
+@pytest.mark.parametrize("epochs", [2, 30])
+@pytest.mark.parametrize(("first", "bottom"), [((0.3, 0.9), 0), ((0.9, 0.3), 0), ((0.8, 0.9), 0.5)])
+def test_curve_has_labels_and_hides_nothing(tmp_path, monkeypatch, first, bottom, epochs):
     figures = []
     monkeypatch.setattr(plt, "close", figures.append)
-    before = plt.rcParams["font.family"]
-    history = [EpochResult(e, 1 / e, accuracy, 1.2 / e, 0.9) for e in range(1, 31)]
+    monkeypatch.setitem(plt.rcParams, "font.family", ["monospace"])
+    history = [EpochResult(1, 1.0, first[0], 1.2, first[1])]
+    history += [EpochResult(e, 1 / e, 0.9, 1.2 / e, 0.9) for e in range(2, epochs + 1)]
     recipes.draw(tmp_path / "curve.png", "lenet5", history)
     left, right = figures[0].axes
     assert [ax.get_xlabel() for ax in (left, right)] == ["에포크", "에포크"]
     assert [ax.get_ylabel() for ax in (left, right)] == ["손실", "정확도"]
     assert right.get_ylim() == (bottom, 1)
+    assert [ax.get_title() for ax in (left, right)] == ["", ""]
     assert len(left.get_xticks()) < 15
+    assert all(float(tick).is_integer() for tick in left.get_xticks())
     assert figures[0].get_suptitle() == "lenet5"
-    assert plt.rcParams["font.family"] == before
+    assert plt.rcParams["font.family"] == ["monospace"]
