@@ -81,7 +81,6 @@ class Parser(argparse.ArgumentParser):
         for pattern, korean in MESSAGES:
             if re.fullmatch(pattern, message):
                 message = re.sub(pattern, korean, message)
-                break
         self.exit(2, f"{message}\n도움말: {self.prog} --help\n")
 
 
@@ -349,9 +348,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     ----------
     arguments : 프로그램 이름 뒤의 인자. 생략하면 `sys.argv`에서 읽는다.
     """
-    for stream in (sys.stdout, sys.stderr):  # cp949 콘솔에 없는 글자가 있어도 멈추지 않게 한다
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
+    if hasattr(sys.stdout, "reconfigure"):  # cp949 콘솔에 없는 글자가 있어도 멈추지 않게 한다
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         parsed = build_parser().parse_args(arguments)
         return parsed.run(parsed)

@@ -45,7 +45,7 @@ class Recipe(NamedTuple):
 
 OPTIMIZERS = {
     "adam": torch.optim.Adam,
-    "sgd": partial(torch.optim.SGD, lr=0.1, momentum=0.9, weight_decay=1e-4),
+    "sgd": partial(torch.optim.SGD, momentum=0.9, weight_decay=1e-4),
 }
 
 GRAY = {"in_channels": 1, "num_classes": 10}
@@ -235,9 +235,7 @@ def save(paths: Outputs, model: nn.Module, history: Sequence[EpochResult], setti
     with complete_file(paths.weights) as partial:
         torch.save(weights, partial)
     with complete_file(paths.history) as partial:
-        partial.write_text(
-            json.dumps(record, ensure_ascii=False, indent=1) + "\n", encoding="utf-8"
-        )
+        partial.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     with complete_file(paths.curve) as partial:
         draw(partial, settings["model"], history)
 

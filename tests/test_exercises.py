@@ -420,12 +420,29 @@ def test_lazy_layers_must_have_seen_an_input():
     assert item.grade(lazy).correct is True
 
 
+class Elsewhere(nn.Linear):
+    """`cpu()`를 부르기 전에는 CPU의 입력을 받지 못하는 층. GPU가 없어도 확인할 수 있다."""
+
+    here = False
+
+    def cpu(self):
+        """CPU로 옮긴다."""
+        self.here = True
+        return super().cpu()
+
+    def forward(self, x):
+        """(N, 3) -> (N, 2)"""
+        if not self.here:
+            raise RuntimeError("다른 장치에 있습니다")
+        return super().forward(x)
+
+
 def test_design_on_any_device_is_graded():
-    """GPU가 있으면 GPU에 둔 모형을 채점한다."""
-    model = nn.Linear(3, 2, bias=False).to(choose_device())
-    before = model.weight.device
+    pretended = Elsewhere(3, 2, bias=False)
+    assert design().grade(pretended).correct is True
+    assert not pretended.here  # 독자의 것은 제자리에 있다
+    model = nn.Linear(3, 2, bias=False).to(choose_device())  # GPU가 있으면 진짜로
     assert design().grade(model).correct is True
-    assert model.weight.device == before
 
 
 def test_design_in_double_precision_is_graded():

@@ -59,13 +59,16 @@ def add_links(app: Sphinx, pagename, templatename, context, doctree):
 
 def described(contents: str, app: Sphinx, pagename: str) -> str:
     """첫 쪽의 차례에서 장의 제목 아래에 그 장의 설명을 보인다."""
-    for name, metadata in app.env.metadata.items():
-        if "description" in metadata:
-            link = re.escape(app.builder.get_relative_uri(pagename, name))
-            found = rf'(<li class="toctree-l1"><a [^>]*href="{link}">.*?</a>)'
-            text = html.escape(metadata["description"])
-            contents = re.sub(found, lambda item, text=text: f"{item[1]}<p>{text}</p>", contents)
-    return contents
+    texts = {
+        app.builder.get_relative_uri(pagename, name): html.escape(metadata["description"])
+        for name, metadata in app.env.metadata.items()
+        if "description" in metadata
+    }
+
+    def add(item: re.Match) -> str:
+        return item[0] + (f"<p>{texts[item[1]]}</p>" if item[1] in texts else "")
+
+    return re.sub(r'<li class="toctree-l1"><a [^>]*href="([^"]*)">.*?</a>', add, contents)
 
 
 def publish(app: Sphinx, url: str):

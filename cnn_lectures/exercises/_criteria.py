@@ -78,6 +78,22 @@ def contains(kinds: type | tuple[type, ...], text: str, *, least: int = 1, hint:
     return Criterion(text, met, hint)
 
 
+def uses(
+    kinds: type | tuple[type, ...],
+    input_shape: tuple[int, ...],
+    text: str,
+    *,
+    least: int = 1,
+    hint: str,
+) -> Criterion:
+    """계산하는 동안 `kinds`인 층을 `least`번 이상 지난다. 갖고만 있는 층은 세지 않는다."""
+
+    def met(model: nn.Module) -> bool:
+        return len(calls(model.eval(), kinds, torch.zeros(input_shape))) >= least
+
+    return Criterion(text, met, hint)
+
+
 def lacks(kinds: type | tuple[type, ...], text: str, *, hint: str) -> Criterion:
     """`kinds`인 층이 하나도 없다."""
 

@@ -9,7 +9,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from cnn_lectures import comparison
 from cnn_lectures.complexity import count_parameters, multiply_adds
-from cnn_lectures.exercises._criteria import calls, gives_logits, maps, parameters_at_most
+from cnn_lectures.exercises._criteria import gives_logits, maps, parameters_at_most, uses
 from cnn_lectures.exercises._kinds import Choice, Criterion, Design, Function, Mistake, Number
 from cnn_lectures.models import build_model
 
@@ -131,19 +131,11 @@ def _network(
 def _affordable(model: nn.Module) -> bool:
     """곱셈-누산이 예산 안에 든다. 층으로 쓰지 않은 합성곱도 세도록 torch가 센 것의 절반을 쓴다."""
     with FlopCounterMode(display=False) as counter, torch.no_grad():
-        model.eval()(torch.zeros(1, 3, 32, 32))
+        model.eval()(torch.zeros(COLOR))
     return 0 < counter.get_total_flops() // 2 <= 2_000_000
 
 
-def _uses(layer: type, text: str, *, least: int = 1, hint: str) -> Criterion:
-    """계산하는 동안 `layer`를 `least`번 이상 지난다."""
-
-    def met(model: nn.Module) -> bool:
-        return len(calls(model.eval(), layer, torch.zeros(1, 3, 32, 32))) >= least
-
-    return Criterion(text, met, hint)
-
-
+COLOR = (1, 3, 32, 32)
 SHAPE = "컬러 이미지마다 로짓 열 개를 내야 합니다."
 FIXED = "마지막 선형 층이 받는 수가 이미지의 크기에 따라 달라집니다. 어떤 크기든 채널마다 값 하나로 줄이는 풀링이 있습니다."
 TOO_BIG = "매개변수는 커널의 넓이와 두 채널 수의 곱입니다. 채널이 가장 많은 층부터 줄이십시오."
@@ -404,8 +396,8 @@ EXERCISES = (
             parameters_at_most(20_000, hint=TOO_BIG),
             Criterion("32×32 이미지 한 장에 곱셈-누산 2,000,000번 이하", _affordable, TOO_SLOW),
             gives_logits((3, 32, 32), hint=PROBABILITY),
-            _uses(nn.BatchNorm2d, "`nn.BatchNorm2d`를 한 번 이상 지남", hint=UNNORMALIZED),
-            _uses(nn.Conv2d, "`nn.Conv2d`를 네 번 이상 지남", least=4, hint=SHALLOW),
+            uses(nn.BatchNorm2d, COLOR, "`nn.BatchNorm2d`를 한 번 이상 지남", hint=UNNORMALIZED),
+            uses(nn.Conv2d, COLOR, "`nn.Conv2d`를 네 번 이상 지남", least=4, hint=SHALLOW),
         ),
         example=_network,
         mistakes=(

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from cnn_lectures.complexity import count_parameters, multiply_adds
-from cnn_lectures.exercises._criteria import calls, maps
+from cnn_lectures.exercises._criteria import maps, uses
 from cnn_lectures.exercises._kinds import Choice, Criterion, Design, Function, Mistake, Number
 from cnn_lectures.models import build_model, googlenet
 
@@ -132,11 +132,6 @@ def _reaches(model):
             changed = (before != 0) & (after != before)  # ReLU에 막힌 칸은 넓이를 말해 주지 않는다
             found |= dict.fromkeys(changed.any(dim=0).nonzero().flatten().tolist(), ring)
     return set(found.values())
-
-
-def _pools(model):
-    """계산하는 동안 최대 풀링 층을 지나는지."""
-    return bool(calls(model.eval(), nn.MaxPool2d, torch.zeros(1, 192, 28, 28)))
 
 
 BUDGET = 100_000_000
@@ -358,7 +353,9 @@ EXERCISES = (
                 lambda model: {0, 1, 2} <= _reaches(model),
                 NARROW,
             ),
-            Criterion("`nn.MaxPool2d`를 지나는 갈래가 있음", _pools, NO_POOL),
+            uses(
+                nn.MaxPool2d, (1, 192, 28, 28), "`nn.MaxPool2d`를 지나는 갈래가 있음", hint=NO_POOL
+            ),
         ),
         example=_Block,
         mistakes=(

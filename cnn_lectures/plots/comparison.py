@@ -88,7 +88,7 @@ def error_scatter(rows: Sequence[Row], cost: str, *, bubbles: bool = False) -> F
 
 
 def protocols(networks: Sequence[Network]) -> Figure:
-    """한 신경망(또는 그것이 든 앙상블)을 여러 방법으로 잰 상위 5 오류율. 아래로 갈수록 손이 간다.
+    """한 신경망(또는 그것이 든 앙상블)을 여러 방법으로 잰 상위 5 오류율. 아래일수록 손이 많이 간다.
 
     Parameters
     ----------
